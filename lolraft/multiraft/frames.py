@@ -1,0 +1,109 @@
+"""What travels between two nodes, as values: `lolraft.rpc` turns them into protobuf and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from lolraft.raft.effects import Code
+from lolraft.raft.events import Message
+from lolraft.raft.types import NodeId, ShardId, Term
+
+
+class RequestKind(Enum):
+    """Name a client's request, as it is forwarded to the leader's node."""
+
+    WRITE = "write"
+    READ = "read"
+    ADD_SERVER = "add-server"
+    REMOVE_SERVER = "remove-server"
+    TRANSFER = "transfer"  # `SendTimeoutNow` too, where there is a leader (S6).
+    PROBE = "probe"  # To the target of AddServer: do you host it, which group, which incarnation?
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """One hop of a client's request; (origin's epoch, number) is its ticket (C2)."""
+
+    number: int
+    kind: RequestKind
+    shard_id: ShardId
+    message: bytes = b""  # Write and read: the app's. Others: the server id, UTF-8.
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardReply:
+    """The answer to `Forward` *number* of the sender's epoch *to_epoch*."""
+
+    number: int
+    to_epoch: int
+    code: Code
+    message: bytes = b""  # OK: the app's answer. Otherwise a sentence, UTF-8.
+    leader_id: NodeId | None = None
+    group: int = 0  # PROBE: the target's group id, low 64 bits; 0 for none.
+    incarnation: int = 0  # PROBE: the target's.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """All that waits for one peer, of all shards (coalescing, DESIGN section 5)."""
+
+    sender: NodeId
+    incarnation: int
+    epoch: int
+    messages: tuple[tuple[ShardId, Message], ...] = ()
+    forwards: tuple[Forward, ...] = ()
+    replies: tuple[ForwardReply, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The sender leads *shard_id* at *term*."""
+
+    shard_id: ShardId
+    term: Term
+    group: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHeartbeat:
+    """
+    Say that this node lives, and which shards it leads (DESIGN section 5).
+
+    `base_version` 0 means that `claims` is the whole ledger; else claims and `withdrawn` are the
+    delta since that version, which the receiver has acknowledged.
+    """
+
+    sender: NodeId
+    incarnation: int
+    epoch: int
+    seq: int
+    is_beat: bool  # False: a read round between beats, no sample for phi (L4).
+    ledger_version: int
+    base_version: int
+    claims: tuple[Claim, ...] = ()
+    withdrawn: tuple[ShardId, ...] = ()
+    disk_is_well: bool = True  # Without it, no leadership is handed to this node (L11).
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHeartbeatAck:
+    """Answer one heartbeat: what the receiver of the claims can vouch for (S7, L6)."""
+
+    sender: NodeId
+    incarnation: int
+    to_epoch: int
+    seq: int
+    ledger_version: int
+    own_epoch: int
+    known_epoch: int = 0  # The highest epoch of the other side known here (a restored backup, S7).
+    pinned: int = 0  # The other side's incarnation pinned here (S4).
+    objections_version: int = 0
+    objections: tuple[tuple[ShardId, Term], ...] | None = (
+        None  # None: unchanged since that version.
+    )
+
+
+PeerTraffic: TypeAlias = Frame | NodeHeartbeat | NodeHeartbeatAck
