@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lolraft.raft.effects import Save
-from lolraft.raft.types import ZERO, Ballot, Clock, Entries, NodeId, ShardId, SnapshotMeta
+from lolraft.raft.types import (
+    NO_BALLOT,
+    NO_ENTRIES,
+    ZERO,
+    Ballot,
+    Clock,
+    Entries,
+    NodeId,
+    ShardId,
+    SnapshotMeta,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +34,10 @@ class NodeRecord:
 class ShardRecord:
     """Hold what a shard's replica restarts from."""
 
-    ballot: Ballot = Ballot(0, None)
+    ballot: Ballot = NO_BALLOT
     snapshot: SnapshotMeta | None = None
     log_starts_after: Clock = ZERO
-    entries: Entries = field(default=Entries(1, (), b"", ()))
+    entries: Entries = NO_ENTRIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from lolraft.raft.types import Clock, Entries, EntryKind, Index, NodeId, SnapshotMeta, Term, Ticket
+from lolraft.raft.types import (
+    ZERO,
+    Clock,
+    Entries,
+    EntryKind,
+    Index,
+    NodeId,
+    SnapshotMeta,
+    Term,
+    Ticket,
+)
 
 # --- messages between replicas of one shard ----------------------------------------------------
 
@@ -76,9 +86,7 @@ class AppendResponse:
     success: bool
     match_index: Index = 0  # On success: the follower's log equals the leader's up to here.
     rejected_index: Index = 0  # On failure: the index of the `prev_clock` that did not match.
-    conflict: Clock = Clock(
-        0, 0
-    )  # On failure: the follower's term there and its first index (§3.5).
+    conflict: Clock = ZERO  # On failure: the follower's term there and its first index (§3.5).
     commit_index: Index = 0  # The follower's (L2).
 
 
@@ -184,7 +192,7 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaderClaim:
-    """The ledger of *leader_id* says that it leads this shard at *term*: a message like any other."""
+    """The ledger of *leader_id* says that it leads this shard at *term*: a message too."""
 
     leader_id: NodeId
     group: int

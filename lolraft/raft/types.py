@@ -41,6 +41,10 @@ class Ballot(NamedTuple):
     voted_for: NodeId | None
 
 
+NO_BALLOT = Ballot(0, None)
+"""What a replica starts with."""
+
+
 class Role(Enum):
     """Say what a replica is doing; whether it is a learner is a fact of its configuration."""
 
@@ -79,6 +83,10 @@ class Entries(NamedTuple):
     def last_clock(self) -> Clock:
         """Return the clock of the last entry; there must be one."""
         return Clock(self.terms[-1], self.last)
+
+
+NO_ENTRIES = Entries(1, (), b"", ())
+"""An empty log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
