@@ -1,0 +1,1 @@
+"""The terminal lab: a real cluster, watched and broken from one screen."""

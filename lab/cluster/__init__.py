@@ -1,0 +1,1 @@
+"""Clusters that the lab starts and breaks: one interface, a backend each."""

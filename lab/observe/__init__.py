@@ -1,0 +1,1 @@
+"""What is seen of a cluster: plain values, and a pure fold of events into them."""

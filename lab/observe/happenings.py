@@ -1,0 +1,66 @@
+"""What happens to the watcher: the events that `fold` turns into a `ClusterView`; recordable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lolraft.rpc.pb import observe_pb2
+
+from lab.cluster.interface import NodeHandle
+from lab.faults import Fault
+from lab.observe.view import EventView, LogView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """A node sent an update."""
+
+    at_s: float
+    node: str
+    update: observe_pb2.Update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchBroke:
+    """The watch stream of a node ended; its last picture stays and grows old."""
+
+    at_s: float
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterChanged:
+    """Nodes or faults changed."""
+
+    at_s: float
+    nodes: tuple[NodeHandle, ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogsFetched:
+    """The selected shard's logs, of the nodes that answered."""
+
+    at_s: float
+    shard_id: int
+    logs: tuple[LogView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """The lab itself has something for the timeline: what you did, and how it ended."""
+
+    at_s: float
+    event: EventView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticked:
+    """Time passed: ages grow, statuses may change."""
+
+    at_s: float
+
+
+Happening: TypeAlias = Reported | WatchBroke | ClusterChanged | LogsFetched | Noted | Ticked

@@ -1,0 +1,157 @@
+"""What the screen shows, as frozen values: `fold` (fold.py) makes them, widgets only read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from lab.faults import Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkView:
+    """What `receiver` believes of `sender`: the phi matrix is the link matrix (LAB part 3)."""
+
+    sender: str  # Names: n1, n2, ...
+    receiver: str
+    phi: float
+    threshold: float
+    mean_s: float
+    deviation_s: float
+    last_heard_s: float  # At the time of the report; infinity when never.
+    round_trip_s: float
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeView:
+    """One node: what it last said of itself, how old that is, and what was done to it."""
+
+    name: str
+    node_id: str
+    state: str  # `NodeState.value`: running, paused, stopped, killed, exited
+    detail: str = ""
+    reported_at_s: float | None = None  # Wall clock of the last report's arrival; None: never.
+    epoch: int = 0
+    incarnation: int = 0
+    version: str = ""
+    app: str = ""
+    uptime_s: float = 0.0
+    cpu: float = 0.0  # Of one core.
+    cpu_history: tuple[float, ...] = ()  # Oldest first, at most 60.
+    rss_bytes: int = 0
+    fsync_s: float = 0.0
+    queue_bytes: int = 0
+    disk_is_well: bool = True
+    commits: int = 0
+    commits_per_s: float = 0.0
+    leading: int = 0  # Shards it leads, by its own word.
+    following: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaView:
+    """One replica of one shard, as its node last said."""
+
+    node: str
+    role: str  # follower, pre-candidate, candidate, leader, learner, silent, stopped
+    term: int
+    leader: str | None  # A name where known, else the id.
+    voted_for: str | None
+    commit_index: int
+    applied_index: int
+    last_index: int
+    last_term: int
+    snapshot_index: int
+    voters: tuple[str, ...]
+    outgoing: tuple[str, ...]
+    learners: tuple[str, ...]
+    match_index: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardView:
+    """One shard over all nodes."""
+
+    shard_id: int
+    status: str  # ok, lagging, electing, no-leader, no-quorum, empty
+    why: str  # One sentence, empty when ok: `no leader 2.1 s · 2/5 voters live`.
+    leader: str | None  # By the newest term that a reachable node claims to lead.
+    term: int
+    commit_index: int  # The highest reported.
+    replicas: Mapping[str, ReplicaView]  # By node name.
+    voters: tuple[str, ...]
+    since_s: float  # Wall clock since when `status` holds.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventView:
+    """One line of the timeline."""
+
+    at_s: float  # Wall clock.
+    node: str | None
+    kind: str  # elected, stepped_down, election, suspect, trusted, fault, heal, you, node, ...
+    text: str
+    shard_id: int | None = None
+    term: int = 0
+    by_you: bool = False
+    count: int = 1  # Like events of one moment are one line.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLineView:
+    """One line that a node logged."""
+
+    at_s: float
+    node: str
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryView:
+    """One entry of one replica's log."""
+
+    index: int
+    term: int
+    kind: str  # barrier, command, configuration
+    text: str  # `put user:42 38 B`
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogView:
+    """A window of one replica's log, fetched while its shard is selected."""
+
+    node: str
+    base_index: int  # The log starts after it.
+    base_term: int
+    commit_index: int
+    applied_index: int
+    last_index: int
+    entries: tuple[EntryView, ...]
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterView:
+    """Everything on the screen at one moment."""
+
+    title: str = ""  # docker:lab3
+    backend: str = ""
+    now_s: float = 0.0  # Wall clock of this picture.
+    nodes: tuple[NodeView, ...] = ()
+    links: Mapping[tuple[str, str], LinkView] = field(default_factory=lambda: MappingProxyType({}))
+    shards: Mapping[int, ShardView] = field(default_factory=lambda: MappingProxyType({}))
+    faults: tuple[Fault, ...] = ()
+    events: tuple[EventView, ...] = ()  # Oldest first, at most 2,000.
+    log_lines: tuple[LogLineView, ...] = ()  # Oldest first, at most 5,000.
+    logs: Mapping[str, LogView] = field(default_factory=lambda: MappingProxyType({}))  # By node.
+    logs_shard: int | None = None  # The shard that `logs` belong to.
+    verdict: str = "SAFE"  # SAFE, UNSAFE, UNKNOWN: two leaders in a term, commits going back.
+    verdict_why: str = ""
+
+    def node(self, name: str) -> NodeView | None:
+        """Return the node called *name*."""
+        return next((node for node in self.nodes if node.name == name), None)
