@@ -1,0 +1,1 @@
+"""gRPC: services and streams, and protobuf to events and back."""

@@ -1,0 +1,1 @@
+"""Generated from `proto/` by `./dev proto`; a test keeps it equal."""
