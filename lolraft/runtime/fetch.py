@@ -1,0 +1,125 @@
+"""Snapshots between nodes: cut into pieces with checksums, and put together again (DESIGN 7)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable
+
+from lolraft.errors import LolraftError
+from lolraft.multiraft.effects import RunFetch
+from lolraft.raft.types import Clock, NodeId, ShardId, SnapshotMeta
+from lolraft.runtime.transport import SnapshotPiece, TransportError
+
+PIECE_BYTES = 256 * 1024
+"""The largest piece; one is in memory at each end, and what the flow control lets through."""
+
+PATIENCE_S = 10.0
+"""A download that brings nothing new for so long is given up."""
+
+RETRY_S = 0.2
+
+FetchPieces = Callable[[NodeId, ShardId, Clock, int, int], AsyncIterator[SnapshotPiece]]
+"""`Transport.fetch_snapshot`."""
+
+logger = logging.getLogger(__name__)
+
+
+class BadSnapshot(LolraftError):
+    """What came is not what was sent: a checksum or an offset is wrong."""
+
+
+async def cut(
+    meta: SnapshotMeta, chunks: AsyncIterator[bytes], offset: int
+) -> AsyncIterator[SnapshotPiece]:
+    """Turn an app's chunks into pieces from byte *offset* on; the first one carries *meta*."""
+    total_crc32 = 0
+    position = 0  # Of the next byte in the app's bytes.
+    first: SnapshotMeta | None = meta
+    async for chunk in chunks:
+        total_crc32 = zlib.crc32(chunk, total_crc32)
+        skip = min(max(offset - position, 0), len(chunk))
+        position += skip
+        view = memoryview(chunk)[skip:]
+        while view:
+            data = bytes(view[:PIECE_BYTES])
+            yield SnapshotPiece(offset=position, data=data, crc32=zlib.crc32(data), meta=first)
+            first = None
+            position += len(data)
+            view = view[len(data) :]
+    yield SnapshotPiece(
+        offset=position, data=b"", crc32=0, meta=first, last=True, total_crc32=total_crc32
+    )
+
+
+class Download:
+    """
+    Fetch one snapshot as a stream of checked bytes.
+
+    A stream that breaks is taken up again at the byte where it broke, until nothing new has come
+    for `PATIENCE_S`. Memory is bounded: a piece is asked for when the app has taken the last one.
+    """
+
+    def __init__(self, effect: RunFetch, fetch_pieces: FetchPieces) -> None:
+        self._effect = effect
+        self._fetch_pieces = fetch_pieces
+        self._meta: SnapshotMeta | None = None
+        self._offset = 0
+        self._crc32 = 0
+        self._complete = False
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """
+        Yield the app's bytes.
+
+        Raises:
+            SnapshotUnavailable: the source has no such snapshot.
+            BadSnapshot: a checksum is wrong.
+            TransportError: nothing new came for too long.
+        """
+        progress_s = time.monotonic()
+        while not self._complete:
+            try:
+                async for piece in self._pieces():
+                    self._check(piece)
+                    progress_s = time.monotonic()
+                    if piece.data:
+                        yield piece.data
+            except TransportError as broken:
+                if time.monotonic() - progress_s > PATIENCE_S:
+                    raise
+                logger.info("the snapshot stream broke at byte %d: %s", self._offset, broken)
+            if not self._complete:
+                await asyncio.sleep(RETRY_S)
+
+    def finished(self) -> SnapshotMeta:
+        """Return Raft's half, once the app has taken every byte of its own."""
+        if not self._complete or self._meta is None:
+            raise BadSnapshot("the app did not read its snapshot to the end")
+        return self._meta
+
+    def _pieces(self) -> AsyncIterator[SnapshotPiece]:
+        effect = self._effect
+        return self._fetch_pieces(
+            effect.source, effect.shard_id, effect.clock, effect.group, self._offset
+        )
+
+    def _check(self, piece: SnapshotPiece) -> None:
+        if piece.meta is not None:
+            if piece.meta.clock != self._effect.clock:
+                raise BadSnapshot(f"asked for {self._effect.clock}, got {piece.meta.clock}")
+            self._meta = piece.meta
+        if self._meta is None:
+            raise BadSnapshot("the first piece has no envelope")
+        if piece.offset != self._offset:
+            raise BadSnapshot(f"a piece at byte {piece.offset} came after byte {self._offset}")
+        if zlib.crc32(piece.data) != piece.crc32:
+            raise BadSnapshot(f"the checksum of the piece at byte {piece.offset} is wrong")
+        self._offset += len(piece.data)
+        self._crc32 = zlib.crc32(piece.data, self._crc32)
+        if piece.last:
+            if piece.total_crc32 != self._crc32:
+                raise BadSnapshot("the checksum of the whole snapshot is wrong")
+            self._complete = True
