@@ -1,0 +1,179 @@
+"""How a node is set up: one frozen value, checked when it is made."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lolraft.errors import ConfigError
+from lolraft.raft.types import Limits, NodeId, ShardId, Timing
+
+MAX_SHARD_ID = 2**32 - 1
+MAX_SHARDS = 1_000_000
+"""More in one list is a slip of the pen, such as `0-99999999`."""
+
+DEFAULT_MESSAGE_BYTES = 8 * 1024 * 1024
+PHI_THRESHOLD = 12.0
+
+_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252})")
+
+
+@lru_cache(maxsize=4096)
+def normalise_node_id(text: str) -> NodeId:
+    """
+    Return the one form in which a server's address is stored and compared (PROTOCOL C7).
+
+    `HTTP://Node-0:50000/` becomes `http://node-0:50000`; `https` is another id than `http`.
+
+    Raises:
+        ConfigError: *text* is not an http(s) address with a host, a port and nothing else.
+    """
+    wanted = "a server id looks like http://node-0:50000"
+    try:
+        parts = urlsplit(text.strip())
+        host, port = parts.hostname or "", parts.port
+    except ValueError as broken:
+        raise ConfigError(f"{text!r} is not a server id ({broken}): {wanted}") from broken
+    if parts.scheme not in ("http", "https"):
+        raise ConfigError(f"{text!r} does not begin with http:// or https://: {wanted}")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ConfigError(f"{text!r} has more than a host and a port: {wanted}")
+    if not port:
+        raise ConfigError(f"{text!r} names no port: {wanted}")
+    if ":" in host:
+        try:
+            host = f"[{ipaddress.IPv6Address(host)}]"
+        except ValueError as broken:
+            raise ConfigError(f"{text!r} has a bad IPv6 address: {wanted}") from broken
+    elif not _HOST_NAME.fullmatch(host):
+        raise ConfigError(f"{text!r} has no usable host name: {wanted}")
+    return NodeId(f"{parts.scheme}://{host}:{port}")
+
+
+def host_and_port(node_id: NodeId) -> tuple[str, int]:
+    """Return the host (IPv6 in brackets) and port of a normalised id."""
+    host, _, port = node_id.partition("://")[2].rpartition(":")
+    return host, int(port)
+
+
+def parse_shards(text: str) -> tuple[ShardId, ...]:
+    """
+    Read a list such as `0-9,777` into sorted shard ids.
+
+    Raises:
+        ConfigError: a part is neither a number nor a range of numbers from 0 to 2**32 - 1.
+    """
+    shards: set[ShardId] = set()
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        found = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part)
+        if found is None:
+            raise ConfigError(f"{part!r} is not a shard or a range of shards such as 0-9")
+        first = int(found[1])
+        last = int(found[2] or first)
+        if last > MAX_SHARD_ID or first > last or last - first >= MAX_SHARDS:
+            raise ConfigError(f"{part!r} is not a range of shards: 0 to {MAX_SHARD_ID}, upwards")
+        shards.update(range(first, last + 1))
+    if not shards:
+        raise ConfigError(f"{text!r} names no shard; try 0 or 0-9,777")
+    return tuple(sorted(shards))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """Name the files of mutual TLS, in PEM; both sides show a certificate of the same CA."""
+
+    certificate: Path
+    key: Path
+    ca: Path
+
+    def read(self) -> tuple[bytes, bytes, bytes]:
+        """
+        Return the contents: certificate, key, CA.
+
+        Raises:
+            ConfigError: a file cannot be read.
+        """
+        try:
+            return self.certificate.read_bytes(), self.key.read_bytes(), self.ca.read_bytes()
+        except OSError as broken:
+            raise ConfigError(f"cannot read {broken.filename}: {broken.strerror}") from broken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """
+    Say how one node runs.
+
+    `node_id` is what peers dial. `listen` is host:port; empty means the port of the id, on
+    loopback when the id is loopback and else on all interfaces. `data` None keeps everything in
+    memory. `members`, the same on every node, makes an empty cluster one group per shard
+    (DESIGN section 10); a node with a log ignores it.
+
+    Raises:
+        ConfigError: a value makes no sense; the text says which.
+    """
+
+    node_id: NodeId
+    listen: str = ""
+    data: Path | None = None
+    shards: tuple[ShardId, ...] = (0,)
+    members: tuple[NodeId, ...] = ()
+    enable_faults: bool = False
+    timing: Timing = field(default_factory=Timing)
+    limits: Limits = field(default_factory=Limits)
+    phi_threshold: float = PHI_THRESHOLD
+    max_message_bytes: int = DEFAULT_MESSAGE_BYTES
+    tls: Tls | None = None
+    app_name: str = ""  # Only shown to watchers.
+
+    def __post_init__(self) -> None:
+        normal = object.__setattr__  # A frozen value is brought into its one form here.
+        normal(self, "node_id", normalise_node_id(self.node_id))
+        normal(self, "members", tuple(sorted({normalise_node_id(m) for m in self.members})))
+        normal(self, "shards", tuple(sorted(set(self.shards))))
+        normal(self, "listen", self.listen or default_listen(self.node_id))
+        if any(not 0 <= shard <= MAX_SHARD_ID for shard in self.shards):
+            raise ConfigError(f"shards are numbers from 0 to {MAX_SHARD_ID}, not {self.shards}")
+        if self.members and self.node_id not in self.members:
+            raise ConfigError(
+                f"{self.node_id} is not among the members {', '.join(self.members)}: a node that"
+                " joins later is started without members and added with add-server"
+            )
+        if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):\d{1,5}", self.listen):
+            raise ConfigError(f"cannot listen on {self.listen!r}: it must be host:port")
+        if int(self.listen.rpartition(":")[2]) > 65535:
+            raise ConfigError(f"cannot listen on {self.listen!r}: ports end at 65535")
+        if (self.tls is not None) != self.node_id.startswith("https://"):
+            raise ConfigError(f"{self.node_id}: an https id and TLS files go together")
+        if not self.phi_threshold > 0:
+            raise ConfigError(f"the phi threshold must be positive, not {self.phi_threshold}")
+        if self.max_message_bytes < 64 * 1024:
+            raise ConfigError("max_message_bytes under 64 KiB leaves no room for requests")
+
+
+def default_listen(node_id: NodeId) -> str:
+    """Return where a node of this id listens unless it is told."""
+    host, port = host_and_port(node_id)
+    if host == "localhost":
+        return f"127.0.0.1:{port}"
+    try:
+        if ipaddress.ip_address(host.strip("[]")).is_loopback:
+            return f"{host}:{port}"
+    except ValueError:
+        pass  # A name: it may mean another interface tomorrow, so take all.
+    return f"{'[::]' if _has_ipv6() else '0.0.0.0'}:{port}"
+
+
+def _has_ipv6() -> bool:
+    """Return whether the wildcard of IPv6, which takes IPv4 too, can be bound here."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,381 @@
+"""The contract of every transport: the memory network and gRPC pass the same tests."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import grpc.aio
+import pytest
+
+from lolraft.multiraft.events import (
+    AckArrived,
+    Event,
+    FrameArrived,
+    FrameWritten,
+    HeartbeatArrived,
+    StreamDown,
+    StreamUp,
+)
+from lolraft.multiraft.frames import (
+    Claim,
+    Forward,
+    ForwardReply,
+    Frame,
+    NodeHeartbeat,
+    NodeHeartbeatAck,
+    RequestKind,
+)
+from lolraft.raft.effects import Code
+from lolraft.raft.events import AppendRequest, AppendResponse, VoteRequest
+from lolraft.raft.types import Clock, Configuration, Entries, NodeId, ShardId, SnapshotMeta
+from lolraft.rpc.peer_transport import GrpcTransport
+from lolraft.runtime.memory_transport import MemoryNetwork
+from lolraft.runtime.transport import (
+    SnapshotPiece,
+    SnapshotUnavailable,
+    Transport,
+    TransportError,
+)
+
+GROUP = 0xFEDCBA9876543210
+META = SnapshotMeta(
+    clock=Clock(3, 40),
+    configuration=Configuration(voters=(NodeId("http://a:1"),), group_id=(7 << 64) | GROUP),
+    configuration_index=12,
+    sessions=b"sessions",
+)
+BODY = bytes(range(256)) * 1000
+
+Kind = TypeVar("Kind", bound=Event)
+
+
+@dataclass
+class FakeNode:
+    """Keeps what a transport posts, and serves one snapshot."""
+
+    events: list[Event] = field(default_factory=list)
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+    breaks_after: int | None = None
+
+    def post(self, event: Event) -> None:
+        self.events.append(event)
+        self.more.set()
+
+    async def serve_snapshot(
+        self, shard_id: ShardId, clock: Clock, group: int, offset: int
+    ) -> AsyncIterator[SnapshotPiece]:
+        if (shard_id, clock, group) != (7, META.clock, GROUP):
+            raise SnapshotUnavailable("no such snapshot")
+        meta: SnapshotMeta | None = META
+        for at in range(offset, len(BODY), 50_000):
+            data = BODY[at : at + 50_000]
+            yield SnapshotPiece(offset=at, data=data, crc32=zlib.crc32(data), meta=meta)
+            meta = None
+        yield SnapshotPiece(
+            offset=len(BODY), data=b"", crc32=0, meta=meta, last=True, total_crc32=zlib.crc32(BODY)
+        )
+
+    async def next(self, kind: type[Kind]) -> Kind:
+        """Take the next event, which must be of this kind, off the list."""
+        async with asyncio.timeout(10):
+            while not self.events:
+                self.more.clear()
+                await self.more.wait()
+        event = self.events.pop(0)
+        assert isinstance(event, kind), f"wanted {kind.__name__}, got {event}"
+        return event
+
+    async def until(self, kind: type[Kind]) -> Kind:
+        """Drop events until one of this kind comes."""
+        while not any(isinstance(event, kind) for event in self.events):
+            self.more.clear()
+            async with asyncio.timeout(10):
+                await self.more.wait()
+        while not isinstance(event := self.events.pop(0), kind):
+            pass
+        return event
+
+
+class World:
+    """Two or more transports that can reach each other, and be started and stopped."""
+
+    async def start(self, node_id: NodeId) -> tuple[Transport, FakeNode]:
+        raise NotImplementedError
+
+    async def stop(self, transport: Transport) -> None:
+        raise NotImplementedError
+
+    def new_id(self) -> NodeId:
+        raise NotImplementedError
+
+
+class MemoryWorld(World):
+    def __init__(self) -> None:
+        self._network = MemoryNetwork()
+        self._count = 0
+
+    async def start(self, node_id: NodeId) -> tuple[Transport, FakeNode]:
+        transport, node = self._network.transport(node_id), FakeNode()
+        await transport.start(node)
+        return transport, node
+
+    async def stop(self, transport: Transport) -> None:
+        await transport.stop()
+
+    def new_id(self) -> NodeId:
+        self._count += 1
+        return NodeId(f"http://node-{self._count}:50000")
+
+
+class GrpcWorld(World):
+    def __init__(self) -> None:
+        self._servers: dict[Transport, grpc.aio.Server] = {}
+
+    async def start(self, node_id: NodeId) -> tuple[Transport, FakeNode]:
+        transport, node = GrpcTransport(patience_s=0.5), FakeNode()
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        server.add_generic_rpc_handlers((transport.servicer.handler(),))
+        server.add_insecure_port(node_id.removeprefix("http://"))
+        await transport.start(node)
+        await server.start()
+        self._servers[transport] = server
+        return transport, node
+
+    async def stop(self, transport: Transport) -> None:
+        await transport.stop()
+        server = self._servers.pop(transport, None)
+        if server is not None:
+            await server.stop(0)
+
+    async def stop_all(self) -> None:
+        for transport in list(self._servers):
+            await self.stop(transport)
+
+    def new_id(self) -> NodeId:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return NodeId(f"http://127.0.0.1:{probe.getsockname()[1]}")
+
+
+@pytest.fixture(params=["memory", "grpc"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    if request.param == "memory":
+        yield MemoryWorld()
+        return
+    over_grpc = GrpcWorld()
+    yield over_grpc
+    await over_grpc.stop_all()
+
+
+def frame_of(sender: NodeId, *, size: int = 3) -> Frame:
+    return Frame(
+        sender=sender,
+        incarnation=2**64 - 1,
+        epoch=9,
+        messages=(
+            (
+                7,
+                AppendRequest(
+                    sender=sender,
+                    group=GROUP,
+                    term=5,
+                    prev_clock=Clock(4, 10),
+                    entries=Entries(11, (4, 5), b"\x01\x02", (b"x" * size, b"")),
+                    commit_index=9,
+                    ledger=(9, 3),
+                ),
+            ),
+            (2**32 - 1, AppendResponse(sender=sender, group=1, term=5, success=True)),
+            (0, VoteRequest(sender=sender, group=1, term=6, last_clock=Clock(5, 12))),
+        ),
+        forwards=(Forward(number=4, kind=RequestKind.READ, shard_id=7, message=b"?"),),
+        replies=(ForwardReply(number=1, to_epoch=2, code=Code.UNAVAILABLE, message=b"no"),),
+    )
+
+
+def beat_of(sender: NodeId, seq: int = 1) -> NodeHeartbeat:
+    return NodeHeartbeat(
+        sender=sender,
+        incarnation=1,
+        epoch=3,
+        seq=seq,
+        is_beat=True,
+        ledger_version=4,
+        base_version=2,
+        claims=(Claim(shard_id=7, term=5, group=GROUP),),
+        withdrawn=(9, 8),
+        disk_is_well=False,
+    )
+
+
+def ack_of(sender: NodeId, objections: tuple[tuple[int, int], ...] | None) -> NodeHeartbeatAck:
+    return NodeHeartbeatAck(
+        sender=sender,
+        incarnation=8,
+        to_epoch=3,
+        seq=1,
+        ledger_version=4,
+        own_epoch=6,
+        known_epoch=7,
+        pinned=5,
+        objections_version=2,
+        objections=objections,
+    )
+
+
+async def pair(world: World) -> tuple[NodeId, Transport, FakeNode, NodeId, Transport, FakeNode]:
+    """Two started nodes of which the first has dialled the second."""
+    a, b = world.new_id(), world.new_id()
+    to_b, node_b = await world.start(b)
+    to_a, node_a = await world.start(a)
+    to_a.dial(b)
+    assert (await node_a.next(StreamUp)).peer == b
+    return a, to_a, node_a, b, to_b, node_b
+
+
+async def test_a_frame_arrives_as_the_value_that_was_sent(world: World) -> None:
+    a, to_b, node_a, b, _, node_b = await pair(world)
+    to_b.send_frame(b, frame_of(a))
+    assert (await node_a.next(FrameWritten)).peer == b
+    assert (await node_b.next(FrameArrived)).frame == frame_of(a)
+
+
+async def test_frames_keep_their_order_and_large_ones_pass(world: World) -> None:
+    a, to_b, node_a, b, _, node_b = await pair(world)
+    for size in (1, 700_000, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11):
+        to_b.send_frame(b, frame_of(a, size=size))
+        await node_a.next(FrameWritten)
+        assert (await node_b.next(FrameArrived)).frame == frame_of(a, size=size)
+
+
+async def test_heartbeats_go_and_acks_come_back(world: World) -> None:
+    a, to_b, node_a, b, to_a, node_b = await pair(world)
+
+    for objections in (None, (), ((7, 5), (2**32 - 1, 0))):
+        node_b.events.clear()
+        await until_beat(to_b, a, b, node_b)
+        to_a.send_ack(a, ack_of(b, objections))
+        assert (await node_a.next(AckArrived)).ack == ack_of(b, objections)
+
+
+async def until_beat(to_b: Transport, a: NodeId, b: NodeId, node_b: FakeNode) -> None:
+    """Beat until one arrives: the beat stream may stand a moment after the other one."""
+    async with asyncio.timeout(10):
+        while not any(isinstance(event, HeartbeatArrived) for event in node_b.events):
+            to_b.send_heartbeat(b, beat_of(a))
+            await asyncio.sleep(0.02)
+    event = next(event for event in node_b.events if isinstance(event, HeartbeatArrived))
+    assert event.heartbeat == beat_of(a)
+
+
+async def test_a_peer_that_starts_late_is_dialled_until_it_is_there(world: World) -> None:
+    a, b = world.new_id(), world.new_id()
+    to_b, node_a = await world.start(a)
+    to_b.dial(b)
+    to_b.send_frame(b, frame_of(a))  # Dropped: the stream is down.
+    await asyncio.sleep(0)
+    assert node_a.events == []
+    _, node_b = await world.start(b)
+    assert (await node_a.next(StreamUp)).peer == b
+    assert node_b.events == []
+
+
+async def test_a_peer_that_restarts_is_seen_down_and_up(world: World) -> None:
+    a, to_b, node_a, b, transport_b, _ = await pair(world)
+    await world.stop(transport_b)
+    assert (await node_a.next(StreamDown)).peer == b
+    _, node_b = await world.start(b)
+    assert (await node_a.next(StreamUp)).peer == b
+    to_b.send_frame(b, frame_of(a))
+    assert (await node_b.next(FrameArrived)).frame == frame_of(a)
+
+
+async def test_dialling_twice_is_dialling_once(world: World) -> None:
+    a, to_b, node_a, b, _, node_b = await pair(world)
+    to_b.dial(b)
+    to_b.send_frame(b, frame_of(a))
+    await node_a.next(FrameWritten)
+    await node_b.next(FrameArrived)
+    assert node_a.events == []
+    assert node_b.events == []
+
+
+async def test_after_hanging_up_nothing_is_posted_and_one_may_dial_again(world: World) -> None:
+    a, to_b, node_a, b, _, node_b = await pair(world)
+    to_b.hang_up(b)
+    to_b.send_frame(b, frame_of(a))
+    to_b.send_heartbeat(b, beat_of(a))
+    to_b.dial(b)
+    assert (await node_a.next(StreamUp)).peer == b  # And no StreamDown before it.
+    to_b.send_frame(b, frame_of(a))
+    await node_a.next(FrameWritten)
+    assert (await node_b.next(FrameArrived)).frame == frame_of(a)
+
+
+async def test_both_directions_are_apart(world: World) -> None:
+    a, _, node_a, b, to_a, node_b = await pair(world)
+    to_a.send_frame(a, frame_of(b))  # b has not dialled a.
+    to_a.dial(a)
+    assert (await node_b.next(StreamUp)).peer == a
+    to_a.send_frame(a, frame_of(b))
+    assert (await node_a.until(FrameArrived)).frame == frame_of(b)
+    assert node_a.events == []
+
+
+async def test_bytes_are_counted_at_both_ends(world: World) -> None:
+    a, to_b, _, b, to_a, node_b = await pair(world)
+    to_b.send_frame(b, frame_of(a, size=10_000))
+    await node_b.next(FrameArrived)
+    assert to_b.bytes_sent(b) >= 10_000
+    assert to_b.bytes_sent(b) == to_a.bytes_received(a)
+    assert to_a.bytes_sent(a) == 0
+
+
+async def collect(pieces: AsyncIterator[SnapshotPiece]) -> list[SnapshotPiece]:
+    return [piece async for piece in pieces]
+
+
+@pytest.mark.parametrize("offset", [0, 50_001, len(BODY)])
+async def test_a_snapshot_streams_from_an_offset(world: World, offset: int) -> None:
+    _, to_b, _, b, _, _ = await pair(world)
+    async with asyncio.timeout(10):
+        pieces = await collect(to_b.fetch_snapshot(b, 7, META.clock, GROUP, offset))
+    assert pieces[0].meta == META
+    assert b"".join(piece.data for piece in pieces) == BODY[offset:]
+    assert pieces[0].offset == offset
+    assert [piece.last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+    assert pieces[-1].total_crc32 == zlib.crc32(BODY)
+
+
+async def test_a_snapshot_that_is_not_there_is_refused_for_good(world: World) -> None:
+    _, to_b, _, b, _, _ = await pair(world)
+    with pytest.raises(SnapshotUnavailable, match="no such snapshot"):
+        await collect(to_b.fetch_snapshot(b, 7, Clock(3, 41), GROUP, 0))
+    with pytest.raises(SnapshotUnavailable, match="no such snapshot"):
+        await collect(to_b.fetch_snapshot(b, 7, META.clock, GROUP + 1, 0))
+
+
+async def test_a_source_that_is_away_may_be_asked_again(world: World) -> None:
+    a, nobody = world.new_id(), world.new_id()
+    to_b, _ = await world.start(a)
+    with pytest.raises(TransportError):
+        async with asyncio.timeout(10):
+            await collect(to_b.fetch_snapshot(nobody, 7, META.clock, GROUP, 0))
+
+
+async def test_a_stopped_transport_posts_nothing(world: World) -> None:
+    a, to_b, node_a, b, transport_b, node_b = await pair(world)
+    await to_b.stop()
+    await to_b.stop()
+    transport_b.dial(a)
+    to_b.send_frame(b, frame_of(a))
+    to_b.send_heartbeat(b, beat_of(a))
+    to_b.dial(b)
+    await asyncio.sleep(0.05)
+    assert node_a.events == []
+    assert not any(isinstance(event, FrameArrived) for event in node_b.events)
