@@ -6,7 +6,8 @@ import asyncio
 import logging
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 
 from lolraft.errors import LolraftError
 from lolraft.multiraft.effects import RunFetch
@@ -34,23 +35,36 @@ class BadSnapshot(LolraftError):
 async def cut(
     meta: SnapshotMeta, chunks: AsyncIterator[bytes], offset: int
 ) -> AsyncIterator[SnapshotPiece]:
-    """Turn an app's chunks into pieces from byte *offset* on; the first one carries *meta*."""
+    """
+    Turn an app's chunks into pieces from byte *offset* on; the first one carries *meta*.
+
+    Small chunks are gathered up to `PIECE_BYTES`, large ones are cut. The bytes before *offset*
+    are read too: the checksum of the whole covers them.
+    """
     total_crc32 = 0
-    position = 0  # Of the next byte in the app's bytes.
+    passed = 0  # Bytes of the app that were read and skipped.
+    position = offset  # Of the first byte in `gathered`.
+    gathered = bytearray()
     first: SnapshotMeta | None = meta
     async for chunk in chunks:
         total_crc32 = zlib.crc32(chunk, total_crc32)
-        skip = min(max(offset - position, 0), len(chunk))
-        position += skip
-        view = memoryview(chunk)[skip:]
-        while view:
-            data = bytes(view[:PIECE_BYTES])
+        skip = min(offset - passed, len(chunk))
+        passed += skip
+        gathered += memoryview(chunk)[skip:]
+        while len(gathered) >= PIECE_BYTES:
+            data = bytes(gathered[:PIECE_BYTES])
+            del gathered[:PIECE_BYTES]
             yield SnapshotPiece(offset=position, data=data, crc32=zlib.crc32(data), meta=first)
             first = None
             position += len(data)
-            view = view[len(data) :]
+    data = bytes(gathered)
     yield SnapshotPiece(
-        offset=position, data=b"", crc32=0, meta=first, last=True, total_crc32=total_crc32
+        offset=position,
+        data=data,
+        crc32=zlib.crc32(data),
+        meta=first,
+        last=True,
+        total_crc32=total_crc32,
     )
 
 
@@ -82,16 +96,19 @@ class Download:
         progress_s = time.monotonic()
         while not self._complete:
             try:
-                async for piece in self._pieces():
-                    self._check(piece)
-                    progress_s = time.monotonic()
-                    if piece.data:
-                        yield piece.data
+                async with aclosing(self._pieces()) as pieces:
+                    async for piece in pieces:
+                        self._check(piece)
+                        progress_s = time.monotonic()
+                        if piece.data:
+                            yield piece.data
             except TransportError as broken:
-                if time.monotonic() - progress_s > PATIENCE_S:
-                    raise
                 logger.info("the snapshot stream broke at byte %d: %s", self._offset, broken)
             if not self._complete:
+                if time.monotonic() - progress_s > PATIENCE_S:
+                    raise TransportError(
+                        f"{self._effect.source} sent nothing new for {PATIENCE_S} s"
+                    )
                 await asyncio.sleep(RETRY_S)
 
     def finished(self) -> SnapshotMeta:
@@ -100,10 +117,12 @@ class Download:
             raise BadSnapshot("the app did not read its snapshot to the end")
         return self._meta
 
-    def _pieces(self) -> AsyncIterator[SnapshotPiece]:
+    def _pieces(self) -> AsyncGenerator[SnapshotPiece, None]:
         effect = self._effect
-        return self._fetch_pieces(
-            effect.source, effect.shard_id, effect.clock, effect.group, self._offset
+        return _generator(
+            self._fetch_pieces(
+                effect.source, effect.shard_id, effect.clock, effect.group, self._offset
+            )
         )
 
     def _check(self, piece: SnapshotPiece) -> None:
@@ -123,3 +142,14 @@ class Download:
             if piece.total_crc32 != self._crc32:
                 raise BadSnapshot("the checksum of the whole snapshot is wrong")
             self._complete = True
+
+
+async def _generator(pieces: AsyncIterator[SnapshotPiece]) -> AsyncGenerator[SnapshotPiece, None]:
+    """Give any iterator the `aclose` that a generator has."""
+    try:
+        async for piece in pieces:
+            yield piece
+    finally:
+        close = getattr(pieces, "aclose", None)
+        if close is not None:
+            await close()
