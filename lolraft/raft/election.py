@@ -1,0 +1,268 @@
+"""Standing, voting, winning (§3.4, §9.6, PROTOCOL S1, S3, S8, L8, L10)."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+from lolraft.raft.effects import Effect, Notice, Removed, Send
+from lolraft.raft.events import (
+    LeaderClaim,
+    LeaderLost,
+    Refusal,
+    TimeoutNow,
+    VoteRequest,
+    VoteResponse,
+)
+from lolraft.raft.quorum import has_quorum
+from lolraft.raft.state import Leadership, Progress, RaftState, step_down
+from lolraft.raft.types import Ballot, EntryKind, NodeId, Role
+
+MASK = 2**64 - 1
+
+
+def mix(seed: int, shard: int, term: int, attempt: int) -> int:
+    """Return 64 well-mixed bits of four numbers, the same on every machine (C1, splitmix64)."""
+    value = seed & MASK
+    for number in (shard, term, attempt):
+        value = (value + 0x9E3779B97F4A7C15 + number) & MASK
+        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
+        value ^= value >> 31
+    return value
+
+
+def rank(state: RaftState) -> int:
+    """Return this voter's place in the shard's own order of its voters, which spreads leaders."""
+
+    def key(node_id: NodeId) -> int:
+        return mix(crc32(node_id.encode()), state.shard_id, 0, 0)
+
+    mine = key(state.node_id)
+    return sum(key(voter) < mine for voter in state.configuration.voters if voter != state.node_id)
+
+
+def delay_s(state: RaftState) -> float:
+    """Return how long to wait before standing: rank and chance, doubled with each failure (L8)."""
+    interval_s = state.timing.heartbeat_s
+    node_seed = state.seed ^ crc32(state.node_id.encode())
+    dice = mix(node_seed, state.shard_id, state.current_term, state.attempt) / 2**64
+    doubled = float(1 << min(state.attempt, 16))
+    return min((rank(state) + dice) * interval_s * doubled, state.timing.election_delay_max_s)
+
+
+def rearm(state: RaftState) -> None:
+    """Give a replica without a leader its deadline, and take it from everybody else."""
+    if state.role is Role.LEADER:
+        return
+    if not state.may_stand() or state.leader_id is not None or not _quorum_lives(state):
+        state.deadline_s = None
+    elif state.deadline_s is None:
+        state.deadline_s = state.now_s + delay_s(state)
+
+
+def _quorum_lives(state: RaftState) -> bool:
+    if state.live is None:
+        return True
+    return has_quorum(state.configuration, state.live | {state.node_id})
+
+
+def on_timeout(state: RaftState) -> list[Effect]:
+    """Start a pre-vote, or the next one after a round that nobody won."""
+    if state.role is not Role.FOLLOWER:
+        state.attempt += 1
+    state.deadline_s = None
+    if not state.may_stand() or state.leader_id is not None or not _quorum_lives(state):
+        state.role = Role.FOLLOWER
+        state.votes = None
+        return []
+    return start_pre_vote(state)
+
+
+def start_pre_vote(state: RaftState) -> list[Effect]:
+    """Ask whether an election could be won, without disturbing anybody (§9.6)."""
+    state.role = Role.PRE_CANDIDATE
+    state.votes = {state.node_id: True}
+    _wait_for_round(state)
+    if has_quorum(state.configuration, state.votes):
+        return start_election(state, force=False)
+    return _ask(state, pre_vote=True, force=False)
+
+
+def start_election(state: RaftState, *, force: bool) -> list[Effect]:
+    """Begin a term and stand in it; the own vote counts when it is durable (S3)."""
+    state.ballot = Ballot(state.current_term + 1, state.node_id)
+    state.role = Role.CANDIDATE
+    state.leader_id = None
+    state.votes = {}
+    _wait_for_round(state)
+    text = f"{state.node_id} stands in term {state.current_term}"
+    return [
+        Notice(kind="election", text=text + (" (told to)" if force else "")),
+        *_ask(state, pre_vote=False, force=force),
+    ]
+
+
+def _wait_for_round(state: RaftState) -> None:
+    # A round is lost when a few round trips and the disk had time and no quorum came.
+    state.deadline_s = state.now_s + 3 * state.timing.heartbeat_s + delay_s(state)
+
+
+def _ask(state: RaftState, *, pre_vote: bool, force: bool) -> list[Effect]:
+    request = VoteRequest(
+        sender=state.node_id,
+        group=state.group,
+        term=state.current_term + pre_vote,
+        last_clock=state.last_clock,
+        pre_vote=pre_vote,
+        force_vote=force,
+    )
+    configuration = state.configuration
+    voters = sorted({*configuration.voters, *configuration.outgoing} - {state.node_id})
+    return [Send(to=voter, message=request) for voter in voters]
+
+
+def is_refused_by_stickiness(state: RaftState, request: VoteRequest) -> bool:
+    """Return whether belief in a leader forbids the vote, and to settle the term (S8, §4.2.3)."""
+    return (
+        state.leader_id is not None and state.leader_id != request.sender and not request.force_vote
+    )
+
+
+def on_vote_request(state: RaftState, request: VoteRequest) -> list[Effect]:
+    """
+    Vote for the candidate if this term's vote is free and its log is not behind ours.
+
+    Comparing the logs by their last `Clock` is what carries committed entries across elections:
+    every winner holds them all (§3.6.1). A replica votes though its own configuration does not
+    list it: the candidate's may be newer. One without any log votes for nobody.
+    """
+    refusal, removed_at = Refusal.NONE, 0
+    up_to_date = request.last_clock >= state.last_clock
+    if is_refused_by_stickiness(state, request):
+        refusal = Refusal.BELIEVES
+    elif state.is_silent or not state.proven or request.term < state.current_term:
+        refusal = Refusal.OTHER
+    elif not up_to_date:
+        committed_at, committed = state.configuration_at(state.commit_index)
+        knows_removal = committed_at > 0 and request.sender not in committed.members
+        refusal = Refusal.REMOVED if knows_removal else Refusal.OTHER
+        removed_at = committed_at if knows_removal else 0
+    elif request.pre_vote:
+        refusal = Refusal.NONE if request.term > state.current_term else Refusal.OTHER
+    elif state.ballot.voted_for not in (None, request.sender):
+        refusal = Refusal.OTHER
+    granted = refusal is Refusal.NONE
+    if granted:
+        if not request.pre_vote:
+            state.ballot = Ballot(request.term, request.sender)
+        state.deadline_s = None  # `rearm` restarts the own delay (L8).
+        if state.role is Role.PRE_CANDIDATE:
+            state.role, state.votes = Role.FOLLOWER, None
+    answer = VoteResponse(
+        sender=state.node_id,
+        group=state.group,
+        term=request.term if granted else state.current_term,
+        granted=granted,
+        pre_vote=request.pre_vote,
+        asked_term=request.term,
+        refusal=refusal,
+        leader_id=state.leader_id if refusal is Refusal.BELIEVES else None,
+        removed_at=removed_at,
+    )
+    return [Send(to=request.sender, message=answer)]
+
+
+def settles_term(response: VoteResponse) -> bool:
+    """Return whether the answer's term is one that somebody is in (S8)."""
+    return not (response.pre_vote and response.granted)
+
+
+def on_vote_response(state: RaftState, response: VoteResponse) -> list[Effect]:
+    """Count a vote of the round that is under way; a quorum leads on."""
+    if response.refusal is Refusal.REMOVED:
+        return _on_removed(state, response)
+    asked = state.current_term + (state.role is Role.PRE_CANDIDATE)
+    awaited = Role.PRE_CANDIDATE if response.pre_vote else Role.CANDIDATE
+    if state.role is not awaited or response.asked_term != asked or state.votes is None:
+        return []
+    if not response.granted:
+        return []
+    state.votes[response.sender] = True
+    if not has_quorum(state.configuration, state.votes):
+        return []
+    return start_election(state, force=False) if response.pre_vote else win(state)
+
+
+def _on_removed(state: RaftState, response: VoteResponse) -> list[Effect]:
+    # Only a commit that this log does not know can have removed us (L10).
+    if response.removed_at <= state.configuration_index or state.role is Role.LEADER:
+        return []
+    state.stopped = True
+    return [
+        *step_down(state, f"removed at index {response.removed_at}"),
+        Removed(index=response.removed_at),
+    ]
+
+
+def on_ballot_durable(state: RaftState) -> list[Effect]:
+    """Count the own vote, now that a crash cannot forget it (S3)."""
+    if state.role is not Role.CANDIDATE or state.votes is None:
+        return []
+    if state.durable_number < state.ballot_number or state.node_id in state.votes:
+        return []
+    state.votes[state.node_id] = True
+    return win(state) if has_quorum(state.configuration, state.votes) else []
+
+
+def win(state: RaftState) -> list[Effect]:
+    """Lead: append a barrier, so that what earlier terms left can be committed (§3.6.2, §6.4)."""
+    state.role = Role.LEADER
+    state.leader_id = state.node_id
+    state.votes = None
+    state.attempt = 0
+    state.deadline_s = None
+    barrier_index = state.log.last_index + 1
+    state.leadership = Leadership(barrier_index=barrier_index)
+    for member in state.configuration.members:
+        if member != state.node_id:
+            state.leadership.progress[member] = Progress(
+                next_index=barrier_index, progress_at_s=state.now_s
+            )
+    state.append((state.current_term,), bytes((EntryKind.BARRIER,)), (b"",))
+    return [Notice(kind="elected", text=f"{state.node_id} leads in term {state.current_term}")]
+
+
+def on_leader_claim(state: RaftState, claim: LeaderClaim) -> list[Effect]:
+    """Believe in a leader that the node's ledger names; its term is settled already."""
+    if claim.term != state.current_term or state.role is Role.LEADER:
+        return []
+    return follow(state, claim.leader_id)
+
+
+def follow(state: RaftState, leader_id: NodeId | None) -> list[Effect]:
+    """Follow the leader of this term; None where an old epoch gives no belief (L1)."""
+    state.role = Role.FOLLOWER
+    state.votes = None
+    if leader_id is not None:
+        state.leader_id = leader_id
+        state.attempt = 0
+        state.deadline_s = None
+    return []
+
+
+def on_leader_lost(state: RaftState, lost: LeaderLost) -> list[Effect]:
+    """Stop believing; `rearm` starts the delay before the pre-vote (L8)."""
+    if state.leader_id == lost.leader_id and state.role is not Role.LEADER:
+        state.leader_id = None
+        state.deadline_s = None
+    return []
+
+
+def on_timeout_now(state: RaftState, told: TimeoutNow) -> list[Effect]:
+    """Stand at once, disregarding every detector (§3.10); only a voter obeys (C4)."""
+    from_leader = told.sender is not None
+    if from_leader and (told.term != state.current_term or told.sender not in (state.leader_id,)):
+        return []
+    if state.role is Role.LEADER or not state.may_stand():
+        return []
+    return start_election(state, force=True)
