@@ -1,1 +1,55 @@
-"""Multi-Raft for Python: many Raft groups share one process, one disk writer and one stream per peer."""
+"""
+Multi-Raft for Python: many Raft groups in one process, over one disk writer and gRPC.
+
+What a program needs is here: `RaftNode` runs a node with your `RaftApp`, `RaftClient` talks to a
+cluster. The names are loaded when they are first used, so that the pure layers can be imported
+without gRPC.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lolraft.app import RaftApp, StateApp
+    from lolraft.client import RaftClient
+    from lolraft.config import Config, Tls, parse_shards
+    from lolraft.errors import ConfigError, LolraftError, Rejected, RequestFailed
+    from lolraft.node import RaftNode
+
+_HOMES = {
+    "Config": "config",
+    "ConfigError": "errors",
+    "LolraftError": "errors",
+    "RaftApp": "app",
+    "RaftClient": "client",
+    "RaftNode": "node",
+    "Rejected": "errors",
+    "RequestFailed": "errors",
+    "StateApp": "app",
+    "Tls": "config",
+    "parse_shards": "config",
+}
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "LolraftError",
+    "RaftApp",
+    "RaftClient",
+    "RaftNode",
+    "Rejected",
+    "RequestFailed",
+    "StateApp",
+    "Tls",
+    "parse_shards",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever lives under that name.
+    """Load *name* from the module that holds it."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'lolraft' has no attribute {name!r}")
+    return getattr(import_module(f"lolraft.{home}"), name)

@@ -20,6 +20,9 @@ LAST_DELAY_S = 1.0
 CONNECT_S = 1.0
 """A connection that does not stand by then is tried anew: a lost SYN is repeated ever later."""
 
+FAREWELL_S = 0.3
+"""How long the last messages may take when the node stops."""
+
 logger = logging.getLogger(__name__)
 
 Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
@@ -49,6 +52,8 @@ class DialledStream(ABC):
         self._call: Call | None = None
         self._outgoing: deque[bytes] = deque()
         self._more = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
         self._hurry = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._keep())
 
@@ -67,6 +72,19 @@ class DialledStream(ABC):
             logger.info("%s: %s, dialling again", self._name, why)
             self._call.cancel()
 
+    async def finish(self) -> None:
+        """Let what was queued arrive, as far as that is quick: withdrawn claims, last answers."""
+        call = self._call
+        if call is None:
+            return
+        try:
+            async with asyncio.timeout(FAREWELL_S):
+                await self._drained.wait()
+                await call.done_writing()
+                await call.code()  # The peer has read to the end when it ends the stream.
+        except (TimeoutError, *BROKEN) as broken:
+            logger.debug("%s: no farewell: %r", self._name, broken)
+
     async def close(self) -> None:
         """End the stream for good."""
         self._task.cancel()
@@ -74,6 +92,7 @@ class DialledStream(ABC):
 
     def _put(self, raw: bytes) -> None:
         self._outgoing.append(raw)
+        self._drained.clear()
         self._more.set()
 
     async def _keep(self) -> None:
@@ -139,6 +158,7 @@ class DialledStream(ABC):
                 while self._outgoing:
                     await call.write(self._outgoing.popleft())
                     self.on_written()
+                self._drained.set()
                 self._more.clear()
                 await self._more.wait()
         except BROKEN:

@@ -244,8 +244,12 @@ class GrpcTransport(Transport):
         return self._received[peer]
 
     async def stop(self) -> None:
-        """Close all streams, ours and those of peers."""
+        """Let the last messages arrive, then close all streams, ours and those of peers."""
+        if self.sink is None:
+            return
         self.sink = None
+        streams = [s for link in self._links.values() for s in (link.beats, link.frames)]
+        await asyncio.gather(*(stream.finish() for stream in streams))
         for peer in tuple(self._links):
             self.hang_up(peer)
         await asyncio.gather(*self._closing, self.servicer.close(), return_exceptions=True)

@@ -174,8 +174,9 @@ class MemoryTransport(Transport):
         return self._received[peer]
 
     async def stop(self) -> None:
-        """Leave the network."""
+        """Leave the network, once what was sent has arrived."""
         self.sink = None
+        await asyncio.sleep(0)
         self._dialled.clear()
         self._network.leave(self)
 

@@ -368,6 +368,17 @@ async def test_a_source_that_is_away_may_be_asked_again(world: World) -> None:
             await collect(to_b.fetch_snapshot(nobody, 7, META.clock, GROUP, 0))
 
 
+async def test_what_was_sent_before_stopping_arrives(world: World) -> None:
+    a, to_b, _, b, _, node_b = await pair(world)
+    await until_beat(to_b, a, b, node_b)
+    to_b.send_frame(b, frame_of(a, size=500_000))
+    to_b.send_heartbeat(b, beat_of(a, seq=77))
+    await to_b.stop()
+    arrived = {type(event) for event in node_b.events}
+    assert FrameArrived in arrived
+    assert HeartbeatArrived(heartbeat=beat_of(a, seq=77)) in node_b.events
+
+
 async def test_a_stopped_transport_posts_nothing(world: World) -> None:
     a, to_b, node_a, b, transport_b, node_b = await pair(world)
     await to_b.stop()

@@ -1,0 +1,266 @@
+"""`RaftNode`: one node, embedded in a program of your own or run by `lolraft serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import grpc
+import grpc.aio
+
+from lolraft.app import RaftApp
+from lolraft.config import Config
+from lolraft.errors import ConfigError, LolraftError
+from lolraft.multiraft.machine import NodeConfig, NodeMachine
+from lolraft.multiraft.records import NodeRecord, ShardRecord
+from lolraft.raft.types import NodeId, ShardId
+from lolraft.rpc.peer_transport import GrpcTransport
+from lolraft.runtime.apps import AppHost
+from lolraft.runtime.driver import Driver
+from lolraft.storage.interface import Storage
+from lolraft.storage.memory import MemoryStorage
+from lolraft.storage.sqlite import SqliteStorage
+
+MakeApp = Callable[[ShardId, Path], RaftApp]
+"""Build the app of one shard; it may keep its snapshots in the directory, which is its own."""
+
+AddServices = Callable[[grpc.aio.Server], None]
+
+GRACE_S = 0.2
+"""How long calls under way may take to end when a node stops; streams of watchers never do."""
+
+logger = logging.getLogger(__name__)
+
+
+class RaftNode:
+    """
+    Run one node: gRPC server, storage, apps and the machine that decides.
+
+    Everything happens in the event loop that calls `start`, except for the disk, which has a
+    thread. Use it as an async context manager, or call `start` and `stop`.
+    """
+
+    def __init__(
+        self, config: Config, app: MakeApp, *, extra_services: AddServices | None = None
+    ) -> None:
+        self.config = config
+        self._app = app
+        self._extra_services = extra_services
+        self._driver: Driver | None = None
+        self._server: grpc.aio.Server | None = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._stopped = asyncio.Event()
+        self._stopping = False
+        self._guard: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+
+    @property
+    def address(self) -> NodeId:
+        """Return what peers and clients dial."""
+        return self.config.node_id
+
+    @property
+    def driver(self) -> Driver:
+        """
+        Return the driver.
+
+        Raises:
+            LolraftError: the node has not been started.
+        """
+        if self._driver is None:
+            raise LolraftError("the node has not been started")
+        return self._driver
+
+    @property
+    def server(self) -> grpc.aio.Server:
+        """
+        Return the gRPC server.
+
+        Raises:
+            LolraftError: the node has not been started.
+        """
+        if self._server is None:
+            raise LolraftError("the node has not been started")
+        return self._server
+
+    async def start(self) -> None:
+        """
+        Take the port, open the data and serve.
+
+        Raises:
+            ConfigError: the port is taken, or a TLS file cannot be read.
+            StorageError: the data cannot be used; the text says why and what to do.
+        """
+        if self._driver is not None:
+            raise LolraftError("a node is started once; make a new RaftNode")
+        transport = GrpcTransport(
+            patience_s=self.config.timing.election_timeout_s,
+            max_message_bytes=self.config.max_message_bytes,
+            tls=self.config.tls,
+        )
+        self._server = self._make_server()
+        self._server.add_generic_rpc_handlers((transport.servicer.handler(),))
+        try:
+            self._bind(self._server)
+            storage, apps_directory = self._places()
+            self._driver = Driver(
+                node_id=self.config.node_id,
+                make_machine=self._make_machine,
+                storage=storage,
+                transport=transport,
+                host=lambda driver: AppHost(
+                    self._app, apps_directory, driver.post, driver.transport.fetch_snapshot
+                ),
+                shards=self.config.shards,
+                app_name=self.config.app_name,
+            )
+            await self._driver.start()
+            self._add_services(self._server, self._driver)
+            await self._server.start()
+        except BaseException:
+            await self._end(0.0)
+            raise
+        self._guard = asyncio.get_running_loop().create_task(self._watch(self._driver))
+        logger.info("%s listens on %s", self.address, self.config.listen)
+
+    async def stop(self, reason: str = "the node stops") -> None:
+        """Stop in order: requests are answered, claims withdrawn, data flushed and closed."""
+        if not self._stopping:
+            self._stopping = True
+            if self._driver is not None:
+                await self._driver.stop(reason)
+            await self._end(GRACE_S)
+        await self._stopped.wait()
+
+    async def crash(self) -> None:
+        """Stop as if the process had been killed, but for the port and files: for tests."""
+        if not self._stopping:
+            self._stopping = True
+            if self._driver is not None:
+                await self._driver.crash()
+            await self._end(0.0)
+        await self._stopped.wait()
+
+    async def wait_stopped(self) -> None:
+        """
+        Wait until the node has stopped, whoever stopped it.
+
+        Raises:
+            LolraftError: it stopped because of a mistake of its own; the log has the trace.
+        """
+        await self._stopped.wait()
+        if self._failure is not None:
+            raise LolraftError("the node stopped: internal error, see the log") from self._failure
+
+    async def __aenter__(self) -> RaftNode:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    # --- the parts -------------------------------------------------------------------------------
+
+    def _make_server(self) -> grpc.aio.Server:
+        most = self.config.max_message_bytes
+        return grpc.aio.server(
+            options=[
+                ("grpc.so_reuseport", 0),  # A second node on the port must fail, not share it.
+                ("grpc.max_receive_message_length", most),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.max_concurrent_streams", 1_000),  # Of one connection.
+                ("grpc.keepalive_time_ms", 10_000),
+                ("grpc.keepalive_timeout_ms", 5_000),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+                ("grpc.http2.max_ping_strikes", 0),
+            ]
+        )
+
+    def _bind(self, server: grpc.aio.Server) -> None:
+        listen, tls = self.config.listen, self.config.tls
+        try:
+            if tls is None:
+                server.add_insecure_port(listen)
+            else:
+                certificate, key, ca = tls.read()
+                credentials = grpc.ssl_server_credentials(
+                    ((key, certificate),), root_certificates=ca, require_client_auth=True
+                )
+                server.add_secure_port(listen, credentials)
+        except RuntimeError as broken:
+            raise ConfigError(
+                f"cannot listen on {listen}: another process has the port, or the address is not"
+                " one of this machine. Stop the other process, or choose another address with"
+                " --listen HOST:PORT"
+            ) from broken
+
+    def _places(self) -> tuple[Storage, Path]:
+        if self.config.data is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="lolraft-")
+            return MemoryStorage(), Path(self._scratch.name)
+        try:
+            self.config.data.mkdir(parents=True, exist_ok=True)
+        except OSError as broken:
+            raise ConfigError(
+                f"cannot make the data directory {self.config.data}: {broken.strerror}"
+            ) from broken
+        return SqliteStorage(self.config.data), self.config.data / "apps"
+
+    def _make_machine(
+        self, record: NodeRecord, shards: dict[ShardId, ShardRecord], now_s: float
+    ) -> NodeMachine:
+        config = self.config
+        return NodeMachine(
+            record,
+            shards,
+            config=NodeConfig(
+                timing=config.timing,
+                limits=config.limits,
+                phi_threshold=config.phi_threshold,
+                members=config.members,
+            ),
+            seed=secrets.randbits(64),
+            now_s=now_s,
+        )
+
+    def _add_services(self, server: grpc.aio.Server, driver: Driver) -> None:
+        from lolraft.rpc.services import add_services
+
+        add_services(server, driver, self.config)
+        if self._extra_services is not None:
+            self._extra_services(server)
+
+    async def _watch(self, driver: Driver) -> None:
+        try:
+            await asyncio.shield(driver.failed)
+        except asyncio.CancelledError:
+            raise
+        except Exception as failure:
+            self._failure = failure
+            self._guard = None  # `_end` would cancel it, and it is the one that ends.
+            await self.stop("the node stopped because of an internal error")
+
+    async def _end(self, grace_s: float) -> None:
+        if self._guard is not None:
+            self._guard.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._guard
+        if self._server is not None:
+            await self._server.stop(grace_s)
+        if self._scratch is not None:
+            await asyncio.to_thread(self._scratch.cleanup)
+        self._stopped.set()
