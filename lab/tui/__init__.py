@@ -1,0 +1,1 @@
+"""The terminal screen: everything drawn is a function of a frozen `ClusterView`."""

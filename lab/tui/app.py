@@ -1,0 +1,209 @@
+"""The screen itself: takes pictures, keeps the selection, turns keys into deeds."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.css.query import NoMatches
+from textual.screen import Screen
+from textual.widgets import Input
+
+from lab.cluster.interface import Cluster
+from lab.observe.view import ClusterView
+from lab.tui import keys
+from lab.tui.actions import Actions
+from lab.tui.deeds import Deeds
+from lab.tui.desk import Desk
+from lab.tui.history import PhiHistory
+from lab.tui.paint import ASCII, UNICODE, Look
+from lab.tui.plan import WIDE, Shape, plan
+from lab.tui.ports import Client, Leaving, ViewSource, Words
+from lab.tui.scene import Scene, Summary, summarise
+from lab.tui.themes import DARK, own_variables, palette_of, themes
+from lab.tui.widgets.footer import KeyLine
+from lab.tui.widgets.panel import Panel
+
+FRAMES_PER_S = 4
+
+
+class MainScreen(Screen[None]):
+    """The one screen under the dialogs: a desk, and the bar that `/` opens."""
+
+    AUTO_FOCUS = None
+
+    def compose(self) -> ComposeResult:
+        """Mount the desk and the closed filter bar."""
+        yield Desk()
+        yield Input(id="filter-bar", select_on_focus=False)
+
+
+class LabApp(Actions, App[Leaving]):
+    """
+    Watch a cluster and break it.
+
+    `run()` returns a `Leaving`, or None when it ended some other way: whoever runs it closes the
+    cluster. The app never closes it, and calls it only from workers.
+    """
+
+    CSS_PATH = "lab.tcss"
+    TITLE = "raft lab"
+    BINDINGS: ClassVar[list[BindingType]] = list(keys.bindings())
+    ENABLE_COMMAND_PALETTE = True
+    ESCAPE_TO_MINIMIZE = False
+
+    def __init__(
+        self,
+        source: ViewSource,
+        cluster: Cluster,
+        client: Client,
+        words: Words | None = None,
+        *,
+        ascii_glyphs: bool = False,
+        frames_per_s: float = FRAMES_PER_S,
+    ) -> None:
+        super().__init__()
+        for theme in themes():
+            self.register_theme(theme)
+        self.theme = "lab-dark"
+        self.source, self.cluster = source, cluster
+        self.deeds = Deeds(self, source, cluster, client, words)
+        self.glyphs = ASCII if ascii_glyphs else UNICODE
+        self.frames_per_s = frames_per_s
+        self._shown: tuple[ClusterView, Summary] | None = None
+        self._phi = PhiHistory()
+        self._asked: object = None
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return our own CSS variables for themes that are not ours."""
+        return own_variables(DARK)
+
+    def get_default_screen(self) -> Screen[None]:
+        """Return the main screen; dialogs lie over it."""
+        return MainScreen(id="main")
+
+    def on_mount(self) -> None:
+        """Dress, take the first picture, and look again four times a second."""
+        self.theme_changed_signal.subscribe(self, lambda _theme: self.redraw())
+        self.set_interval(1 / self.frames_per_s, self.tick)
+        self.call_after_refresh(self.tick)
+
+    @property
+    def desk(self) -> Desk | None:
+        """Return the desk, or None before it is mounted."""
+        try:
+            return self.screen_stack[0].query_one(Desk) if self.screen_stack else None
+        except NoMatches:
+            return None
+
+    def tick(self) -> None:
+        """Take the newest picture, unless held or nothing changed."""
+        view = self.source.view
+        if self._shown is not None and (self.held or view is self._shown[0]):
+            return
+        self._shown = (view, summarise(view, self._shown))
+        self._phi = self._phi.after(view)
+        self._settle()
+        self.redraw()
+
+    def _settle(self) -> None:
+        """Select something where nothing is selected yet: a leader, its shard, its link."""
+        assert self._shown is not None, "there is a picture"
+        view = self._shown[0]
+        if view.shards and self.at_shard not in view.shards:
+            self.at_shard = view.logs_shard if view.logs_shard in view.shards else min(view.shards)
+        names = [node.name for node in view.nodes]
+        if names and self.at_node not in names:
+            shard = view.shards.get(self.at_shard) if self.at_shard is not None else None
+            leader = shard.leader if shard else None
+            if leader in names:
+                self.at_node = leader
+            elif self.at_node is not None or shard is None or len(view.shards) > 0:
+                self.at_node = names[0]
+        if len(names) > 1 and (self.at_link is None or not set(self.at_link) <= set(names)):
+            self.link_from(self.at_node or names[0], names)
+
+    def scene(self) -> Scene | None:
+        """Return what is to be seen now, or None before the first picture."""
+        if self._shown is None:
+            return None
+        view, summary = self._shown
+        look = Look(palette_of(self.theme, dark=self.current_theme.dark), self.glyphs)
+        if self._look != look:
+            self._look = look
+        return Scene(
+            view=view,
+            summary=summary,
+            phi=self._phi,
+            look=self._look,
+            page=self.page,
+            narrow=self.size.width < WIDE,
+            node=self.at_node,
+            shard_id=self.at_shard,
+            link=self.at_link,
+            index=self.at_index,
+            held=self.held,
+            order=self.order,
+            descending=self.descending,
+            colouring=self.colouring,
+            shards_filter=self.shards_filter,
+            lines_filter=self.lines_filter,
+        )
+
+    def redraw(self) -> None:
+        """Lay out and give the panels the scene; each repaints only what differs."""
+        scene, desk = self.scene(), self.desk
+        if scene is None or desk is None:
+            return
+        desk.follow(
+            plan(
+                Shape(
+                    width=self.size.width,
+                    height=self.size.height,
+                    page=self.page,
+                    nodes=len(scene.view.nodes),
+                    shards=len(scene.view.shards),
+                    alone=self.alone,
+                )
+            )
+        )
+        desk.show(scene)
+        self._ask_for_logs(scene)
+        self._keep_focus(desk)
+
+    def _ask_for_logs(self, scene: Scene) -> None:
+        """Tell the source whose logs are in sight; only theirs are fetched."""
+        count = max(64, self.size.width)
+        first = None if scene.index is None else max(1, scene.index - count)
+        if first is not None:
+            first = first // 32 * 32  # Not a new window for each step of the cursor.
+        asked = (scene.shard_id, first, count if first is None else 2 * count)
+        if asked != self._asked:
+            self._asked = asked
+            self.source.select(*asked)
+
+    def _keep_focus(self, desk: Desk) -> None:
+        """Focus a panel in sight when the focused one is not; dialogs keep theirs."""
+        screen = self.screen_stack[0]
+        focused = screen.focused
+        if isinstance(focused, Panel) and focused.name in desk.regions:
+            return
+        if isinstance(focused, Input) and focused.has_class("-open"):
+            return
+        order = [panel for panel in desk.in_sight() if panel.can_focus]
+        wanted = [panel for panel in order if panel.name != "nodes"] or order
+        if wanted:
+            screen.set_focus(wanted[0])
+
+    def on_resize(self) -> None:
+        """Lay out anew for another size."""
+        self.redraw()
+
+    def on_key_line_pressed(self, event: KeyLine.Pressed) -> None:
+        """Do what a clicked key of the footer does."""
+        self.run_worker(self.run_action(event.action), group="footer", exit_on_error=False)
+
+    def on_panel_chose(self, event: Panel.Chose) -> None:
+        """Select, and open when asked to."""
+        self.choose(event.what, event.value, open_it=event.open)

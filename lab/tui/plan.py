@@ -1,0 +1,186 @@
+"""Where each panel goes: a pure function of the screen's size, the page and the cluster's size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.geometry import Region
+
+LEAST = (80, 24)
+WIDE = 120
+TALL = 36
+PAGES = ("cluster", "shards", "timeline", "links", "phi", "shard", "node")
+
+Plan = dict[str, Region]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What the layout depends on; equal shapes have equal plans."""
+
+    width: int
+    height: int
+    page: str
+    nodes: int
+    shards: int
+    alone: str | None = None  # The panel that `o` made as large as the screen.
+
+
+def plan(shape: Shape) -> Plan:
+    """Return the region of every panel that is on the screen, in the order of `tab`."""
+    width, height = shape.width, shape.height
+    if width < LEAST[0] or height < LEAST[1]:
+        rows = min(shape.nodes, max(0, height - 3))
+        return _rows(width, 0, [("title", 1), ("nodes", rows), ("small", height - 1 - rows)])
+    if shape.alone is not None:
+        body = _rows(width, 1, [(shape.alone, height - 3)])
+        return _framed(shape, body, hint=True)
+    if shape.page == "cluster":
+        return _cluster(shape)
+    body = _page(shape, Region(0, 1, width, height - 3))
+    return _framed(shape, body, hint=True)
+
+
+def _framed(shape: Shape, body: Plan, *, hint: bool) -> Plan:
+    width, height = shape.width, shape.height
+    framed = {"title": Region(0, 0, width, 1), **body}
+    if hint:
+        framed["hint"] = Region(0, height - 2, width, 1)
+    framed["footer"] = Region(0, height - 1, width, 1)
+    return framed
+
+
+def node_rows(width: int, nodes: int, *, cards: bool) -> int:
+    """Return the height of the nodes: cards of six lines, lines, or two columns of lines."""
+    if cards and nodes <= 5:
+        return 6
+    return nodes if nodes <= 5 else (nodes + 1) // 2
+
+
+def _cluster(shape: Shape) -> Plan:
+    if shape.width >= WIDE and shape.height >= TALL:
+        return _cluster_wide(shape)
+    if shape.width >= WIDE:
+        return _cluster_flat(shape)
+    return _cluster_narrow(shape)
+
+
+def _cluster_wide(shape: Shape) -> Plan:
+    width, height = shape.width, shape.height
+    top = node_rows(width, shape.nodes, cards=True)
+    low = max(8, shape.nodes + 4)
+    middle = height - 1 - top - low - 2
+    left = width * 68 // 140
+    right = width - left
+    y = 1 + top
+    logs = 2 * shape.nodes + 6
+    if middle - logs < 7:
+        logs = min(shape.nodes + 6, middle - 5)
+    body: Plan = {"nodes": Region(0, 1, width, top)}
+    if shape.shards <= 8:
+        listed = shape.shards + 3
+        facts = min(shape.nodes + 6, middle - listed - 4)
+        body |= _rows(
+            left,
+            y,
+            [("map", listed), ("shard", facts), ("attention", middle - listed - facts)],
+        )
+    else:
+        body |= _rows(left, y, [("map", middle - 6), ("attention", 6)])
+    body |= _rows(right, y, [("logs", logs), ("phi", middle - logs)], x=left)
+    body |= _low(shape, y + middle, low)
+    return _framed(shape, body, hint=True)
+
+
+def _low(shape: Shape, y: int, height: int) -> Plan:
+    """Links, timeline and events side by side."""
+    links = max(36, 11 + 6 * shape.nodes)
+    events = min(64, max(40, shape.width * 52 // 140))
+    if shape.width - links - events < 30:
+        events = max(36, shape.width - links - 30)
+    lanes = shape.width - links - events
+    return {
+        "links": Region(0, y, links, height),
+        "timeline": Region(links, y, lanes, height),
+        "events": Region(links + lanes, y, events, height),
+    }
+
+
+def _cluster_flat(shape: Shape) -> Plan:
+    """Wide but not tall: lines for nodes, and the low row only where it fits."""
+    width, height = shape.width, shape.height
+    top = node_rows(width, shape.nodes, cards=False)
+    low = max(8, shape.nodes + 4) if height - top >= 22 + shape.nodes else 5
+    middle = height - 1 - top - low - 2
+    left = width * 68 // 140
+    y = 1 + top
+    body: Plan = {"nodes": Region(0, 1, width, top)}
+    if middle >= 14:
+        body |= _rows(left, y, [("map", middle - 6), ("attention", 6)])
+    else:
+        body |= _rows(left, y, [("map", middle)])
+    body["logs"] = Region(left, y, width - left, middle)
+    if low == 5:
+        body["events"] = Region(0, y + middle, width, low)
+    else:
+        body |= _low(shape, y + middle, low)
+    return _framed(shape, body, hint=True)
+
+
+def _cluster_narrow(shape: Shape) -> Plan:
+    width, height = shape.width, shape.height
+    top = node_rows(width, shape.nodes, cards=False)
+    tall = height >= 32
+    rest = height - 1 - top - 1 - tall  # Without title, nodes, footer and hint.
+    events = 5 if not tall else max(6, rest // 5)
+    extra = max(6, rest // 5) if tall else 0
+    middle = rest - events - extra
+    left = max(30, width * 3 // 8)
+    y = 1 + top
+    side = "map" if shape.shards >= 10 else "links"
+    body: Plan = {
+        "nodes": Region(0, 1, width, top),
+        side: Region(0, y, left, middle),
+        "logs": Region(left, y, width - left, middle),
+    }
+    if tall:
+        body["attention"] = Region(0, y + middle, width, extra)
+    body["events"] = Region(0, y + middle + extra, width, events)
+    return _framed(shape, body, hint=tall)
+
+
+def _page(shape: Shape, area: Region) -> Plan:
+    """Return the body of a page other than the first."""
+    width, y, height = area.width, area.y, area.height
+    wide = width >= WIDE
+    if shape.page == "shards":
+        return _rows(width, y, [("table", height)])
+    if shape.page == "timeline":
+        lanes = shape.nodes + 3
+        return _rows(width, y, [("timeline", lanes), ("events", height - lanes)])
+    if shape.page in ("links", "phi"):
+        links = shape.nodes + 4
+        if shape.page == "phi":
+            return _rows(width, y, [("phi", height - links), ("links", links)])
+        return _rows(width, y, [("links", links), ("phi", height - links)])
+    if shape.page == "shard":
+        facts = min(shape.nodes + 6, height // 2)
+        return _rows(width, y, [("logs", height - facts), ("shard", facts)])
+    if wide:
+        left = width * 62 // 140
+        facts = 12
+        body = _rows(left, y, [("facts", facts), ("roles", height - facts)])
+        return body | _rows(width - left, y, [("lines", height)], x=left)
+    facts = 10
+    half = (height - facts) // 2
+    return _rows(width, y, [("facts", facts), ("roles", half), ("lines", height - facts - half)])
+
+
+def _rows(width: int, y: int, parts: list[tuple[str, int]], x: int = 0) -> Plan:
+    """Stack *parts* from *y* downwards; one without height is left out."""
+    placed: Plan = {}
+    for name, height in parts:
+        if height > 0:
+            placed[name] = Region(x, y, width, height)
+            y += height
+    return placed

@@ -1,0 +1,58 @@
+"""What the screen needs from the rest of the lab, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from lab.observe.view import ClusterView, EventView
+
+
+class ViewSource(Protocol):
+    """Where pictures come from: the live watcher, a recording, or made-up data in a test."""
+
+    @property
+    def view(self) -> ClusterView:
+        """Return the newest picture; the screen asks four times a second and compares."""
+
+    def select(self, shard_id: int | None, first_index: int | None, count: int) -> None:
+        """
+        Fetch the logs of *shard_id* from now on, *count* entries from *first_index*.
+
+        None as *first_index* means the newest *count* entries; None as *shard_id* fetches nothing.
+        """
+
+    def note(self, event: EventView) -> None:
+        """Put a line of the lab's own on the timeline: what you did, and how it ended."""
+
+
+class Client(Protocol):
+    """What the screen asks of `lolraft.client.RaftClient`; errors are `RequestFailed`."""
+
+    async def write(self, shard_id: int, message: bytes) -> bytes:
+        """Replicate and apply *message*; return the app's answer."""
+
+    async def read(self, shard_id: int, message: bytes) -> bytes:
+        """Ask the app, linearizably."""
+
+    async def add_server(self, shard_id: int, server_id: str) -> None:
+        """Make *server_id* a voter of the shard."""
+
+    async def transfer_leadership(self, shard_id: int, target: str) -> None:
+        """Hand the shard's leadership to the server *target*."""
+
+
+class Words(Protocol):
+    """How keys and values are put to the app and its answers are read: `lab.apps.kv` has it."""
+
+    put: Callable[[str, str], bytes]
+    get: Callable[[str], bytes]
+    answer: Callable[[bytes], str]
+
+
+class Leaving(Enum):
+    """What `LabApp.run()` returns: what to do with the cluster; None counts as END."""
+
+    END = "end"
+    KEEP = "keep"

@@ -1,0 +1,275 @@
+"""A `Scene` is all that a panel draws from: the view, what is selected, what was worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from lab.faults import FaultKind
+from lab.observe.view import ClusterView, LinkView, NodeView, ReplicaView, ShardView
+from lab.tui.filters import Filter
+from lab.tui.history import PhiHistory
+from lab.tui.paint import Glyphs, Look, span_s
+
+SILENT_AFTER_S = 1.5
+DEFAULT_THRESHOLD = 12.0
+_WORST = {"no-quorum": 0, "no-leader": 1, "electing": 2, "lagging": 3, "empty": 4, "ok": 9}
+_SIGNS = "123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How a node is: known, because it was done; or inferred, because it is silent."""
+
+    word: str  # up, slow, paused, killed, stopped, exited, silent, ...
+    sign: str  # The name of its glyph.
+    tone: str  # The name of its ink.
+    reporting: bool  # Its values are of now.
+    age_s: float  # Of its last report; infinity when it never reported.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One line of the needs-attention list."""
+
+    rank: int  # 0 is worst.
+    sign: str
+    name: str
+    text: str
+    shard_id: int | None = None
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What is worked out once a picture, for all panels."""
+
+    conditions: Mapping[str, Condition]
+    phis: Mapping[str, float]  # Of each node, as most of its live peers see it.
+    numbers: Mapping[str, int]  # Name -> place in the list, for colours.
+    leads: Mapping[str, int]
+    led: int
+    troubles: tuple[Trouble, ...]
+    up: int
+    threshold: float
+    commits_per_s: float
+    cut_links: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One moment of the screen; equal scenes paint equal lines."""
+
+    view: ClusterView
+    summary: Summary
+    phi: PhiHistory
+    look: Look = field(default_factory=Look)
+    page: str = "cluster"
+    narrow: bool = False  # No room for the phi chart: the log panel carries phi in one line.
+    node: str | None = None
+    shard_id: int | None = None
+    link: tuple[str, str] | None = None
+    index: int | None = None  # The log cursor; None follows the newest.
+    held: bool = False
+    order: str = "shard"
+    descending: bool = False
+    colouring: str = "leader"
+    shards_filter: Filter = field(default_factory=Filter)
+    lines_filter: Filter = field(default_factory=Filter)
+
+    @property
+    def shard(self) -> ShardView | None:
+        """Return the selected shard."""
+        return None if self.shard_id is None else self.view.shards.get(self.shard_id)
+
+    def condition(self, name: str) -> Condition:
+        """Return how a node is; an unknown name is a node that left."""
+        return self.summary.conditions.get(name) or GONE
+
+    def number(self, name: str | None) -> int:
+        """Return a node's place, for its colour and digit."""
+        return self.summary.numbers.get(name or "", 0)
+
+    def digit(self, name: str) -> str:
+        """Return the one sign that stands for a node in the map."""
+        tail = name[1:]
+        if tail.isdigit() and 1 <= int(tail) <= len(_SIGNS):
+            return _SIGNS[int(tail) - 1]
+        return _SIGNS[self.number(name) % len(_SIGNS)]
+
+
+GONE = Condition(word="gone", sign="dead", tone="dim", reporting=False, age_s=float("inf"))
+_DONE = {
+    "paused": ("paused", "warn"),
+    "killed": ("dead", "harm"),
+    "stopped": ("stopped", "dim"),
+    "exited": ("dead", "harm"),
+}
+
+
+def condition_of(node: NodeView, now_s: float, phi: float, threshold: float) -> Condition:
+    """Return how *node* is: what was done to it comes before what is guessed from its silence."""
+    age_s = float("inf") if node.reported_at_s is None else max(0.0, now_s - node.reported_at_s)
+    if node.state in _DONE:
+        sign, tone = _DONE[node.state]
+        return Condition(word=node.state, sign=sign, tone=tone, reporting=False, age_s=age_s)
+    if node.reported_at_s is None:
+        return Condition(word="starting", sign="silent", tone="dim", reporting=False, age_s=age_s)
+    if age_s > SILENT_AFTER_S:
+        return Condition(word="silent", sign="silent", tone="warn", reporting=False, age_s=age_s)
+    if not node.disk_is_well:
+        return Condition(word="disk", sign="slow", tone="harm", reporting=True, age_s=age_s)
+    if phi >= threshold / 4:
+        return Condition(word="slow", sign="slow", tone="warn", reporting=True, age_s=age_s)
+    return Condition(word="up", sign="up", tone="well", reporting=True, age_s=age_s)
+
+
+def summarise(view: ClusterView, before: tuple[ClusterView, Summary] | None = None) -> Summary:
+    """Work out what several panels need; the walk over all shards only when they changed."""
+    threshold = max((link.threshold for link in view.links.values()), default=DEFAULT_THRESHOLD)
+    running = {node.name for node in view.nodes if node.state == "running"}
+    seen: dict[str, list[float]] = {}
+    for link in view.links.values():
+        if link.receiver in running:
+            seen.setdefault(link.sender, []).append(link.phi)
+    phis = {name: sorted(values)[len(values) // 2] for name, values in seen.items()}
+    conditions = {
+        node.name: condition_of(node, view.now_s, phis.get(node.name, 0.0), threshold)
+        for node in view.nodes
+    }
+    if before is not None and before[0].shards is view.shards:
+        leads, led = before[1].leads, before[1].led
+        sick = tuple(trouble for trouble in before[1].troubles if trouble.shard_id is not None)
+    else:
+        leads, led = _leads(view)
+        sick = _sick_shards(view)
+    troubles = [*_sick_nodes(view, conditions), *sick]
+    return Summary(
+        conditions=MappingProxyType(conditions),
+        phis=MappingProxyType(phis),
+        numbers=MappingProxyType({node.name: place for place, node in enumerate(view.nodes)}),
+        leads=leads,
+        led=led,
+        troubles=tuple(sorted(troubles, key=lambda trouble: trouble.rank)),
+        up=sum(condition.reporting for condition in conditions.values()),
+        threshold=threshold,
+        commits_per_s=_commit_rate(view, conditions),
+        cut_links=frozenset(pair for fault in view.faults for pair in fault.links),
+    )
+
+
+def _commit_rate(view: ClusterView, conditions: Mapping[str, Condition]) -> float:
+    """Return commits a second: a node counts those of its replicas, so the busiest one is taken."""
+    live = (node.commits_per_s for node in view.nodes if conditions[node.name].reporting)
+    return max(live, default=0.0)
+
+
+def _leads(view: ClusterView) -> tuple[Mapping[str, int], int]:
+    leads: dict[str, int] = {}
+    for shard in view.shards.values():
+        if shard.leader is not None and shard.status in ("ok", "lagging"):
+            leads[shard.leader] = leads.get(shard.leader, 0) + 1
+    return MappingProxyType(leads), sum(leads.values())
+
+
+def _sick_shards(view: ClusterView) -> tuple[Trouble, ...]:
+    signs = {"electing": "electing", "lagging": "lagging", "empty": "nothing"}
+    sick = [shard for shard in view.shards.values() if shard.status != "ok"]
+    sick.sort(key=lambda shard: (_WORST.get(shard.status, 1), shard.since_s, shard.shard_id))
+    return tuple(
+        Trouble(
+            rank=_WORST.get(shard.status, 1),
+            sign=signs.get(shard.status, "no_leader"),
+            name=shard_name(shard.shard_id),
+            text=shard.why or shard.status,
+            shard_id=shard.shard_id,
+        )
+        for shard in sick
+    )
+
+
+def _sick_nodes(view: ClusterView, conditions: Mapping[str, Condition]) -> list[Trouble]:
+    """A node that ended by itself, is silent, or has a bad disk; what you did is no surprise."""
+    troubles = []
+    for node in view.nodes:
+        condition = conditions[node.name]
+        if condition.word == "exited":
+            text = f"ended by itself · {node.detail or 'no last words'} · r starts it again"
+        elif condition.word == "silent":
+            text = f"no answer {span_s(condition.age_s)} · cut off from the lab, or frozen"
+        elif condition.word == "disk":
+            text = "its disk is late or failing: it acknowledges nothing"
+        else:
+            continue
+        troubles.append(
+            Trouble(rank=0, sign=condition.sign, name=node.name, text=text, node=node.name)
+        )
+    return troubles
+
+
+def shard_name(shard_id: int) -> str:
+    """Return a shard's name on the screen: s0017."""
+    return f"s{shard_id:04d}"
+
+
+def lag(shard: ShardView, replica: ReplicaView) -> int:
+    """Return by how many entries a replica's log is behind the leader's last entry."""
+    leader = shard.replicas.get(shard.leader or "")
+    newest = leader.last_index if leader else shard.commit_index
+    return max(0, newest - replica.last_index)
+
+
+def worst_lag(shard: ShardView) -> int:
+    """Return the largest lag of the shard's replicas."""
+    return max((lag(shard, replica) for replica in shard.replicas.values()), default=0)
+
+
+def role_sign(replica: ReplicaView, glyphs: Glyphs) -> str:
+    """Return the glyph of a replica's role."""
+    roles = {
+        "leader": glyphs.lead,
+        "follower": glyphs.follow,
+        "learner": glyphs.learner,
+        "candidate": glyphs.candidate,
+        "pre-candidate": glyphs.candidate,
+        "silent": glyphs.nothing,
+        "stopped": glyphs.stopped,
+    }
+    return roles.get(replica.role, glyphs.nothing)
+
+
+def suspect_link(scene: Scene) -> LinkView | None:
+    """Return the pair whose phi is charted: the selected link, else the node's gravest receiver."""
+    chosen = scene.view.links.get(scene.link) if scene.link else None
+    if chosen is not None:
+        return chosen
+    about = [
+        link
+        for link in scene.view.links.values()
+        if scene.condition(link.receiver).reporting and scene.node in (None, link.sender)
+    ]
+    return max(about, key=lambda link: (link.phi, link.sender, link.receiver), default=None)
+
+
+def majority_lost_by(view: ClusterView, summary: Summary, name: str) -> int:
+    """Count the shards that have a live quorum now and would have none without *name*."""
+    lost = 0
+    live = {node for node, condition in summary.conditions.items() if condition.reporting}
+    halves: dict[tuple[str, ...], bool] = {}  # Many shards have the same voters.
+    for shard in view.shards.values():
+        voters = shard.voters
+        if voters not in halves:
+            need = len(voters) // 2 + 1
+            have = sum(voter in live for voter in voters)
+            halves[voters] = name in voters and name in live and have - 1 < need <= have
+        lost += halves[voters]
+    return lost
+
+
+def is_down(node: NodeView) -> bool:
+    """Say whether the node's process is not there: killed, stopped or ended by itself."""
+    return node.state in ("killed", "stopped", "exited")
+
+
+NODE_FAULTS = frozenset({FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE})

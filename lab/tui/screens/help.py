@@ -1,0 +1,94 @@
+"""Help: the keys of the focused panel first, then all, then what the signs mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from lab.tui.keys import GROUPS, KEYS, Key, filled
+from lab.tui.paint import Look, ink
+from lab.tui.scene import Scene
+
+
+class HelpScreen(ModalScreen[None]):
+    """All keys and the legend, made from the one table."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,enter", "dismiss", "close"),
+        Binding("j,down", "scroll(1)", "down"),
+        Binding("k,up", "scroll(-1)", "up"),
+        Binding("space,pagedown", "scroll(10)", "page down"),
+        Binding("b,pageup", "scroll(-10)", "page up"),
+    ]
+
+    def __init__(self, scene: Scene | None, panel: str) -> None:
+        super().__init__()
+        self._scene, self._panel = scene, panel
+
+    def compose(self) -> ComposeResult:
+        """Show one scrolling page."""
+        with VerticalScroll(id="help") as page:
+            page.border_title = "keys"
+            page.border_subtitle = "j k scroll · esc closes"
+            yield Static(self._text())
+
+    def action_scroll(self, rows: int) -> None:
+        """Scroll by rows."""
+        self.query_one("#help").scroll_relative(y=rows, animate=False)
+
+    def _text(self) -> Text:
+        look = self._scene.look if self._scene else Look()
+        words = filled(self._scene)
+        text = Text()
+        mine = [key for key in KEYS if self._panel in key.panels]
+        if mine:
+            _group(text, look, f"Here: {self._panel}", mine, words)
+        for group, title in GROUPS.items():
+            _group(text, look, title, [key for key in KEYS if key.group == group], words)
+        text.append("Signs\n", ink(look.palette.text, None, True))
+        for sign, style, meaning in legend(look):
+            text.append(f"  {sign:<9}", style)
+            text.append(f" {meaning}\n", look.dim)
+        return text
+
+
+def _group(text: Text, look: Look, title: str, keys: list[Key], words: Mapping[str, str]) -> None:
+    text.append(f"{title}\n", ink(look.palette.text, None, True))
+    for key in keys:
+        text.append(f"  {key.shown:<9}", look.key)
+        says = key.says.format(**words)
+        text.append(f" {key.label.format(**words):<14} ", look.text)
+        text.append(f"{says}\n", look.dim)
+    text.append("\n")
+
+
+def legend(look: Look) -> list[tuple[str, Style, str]]:
+    """Return every sign with its ink and meaning."""
+    glyphs = look.glyphs
+    return [
+        (f"{glyphs.up} {glyphs.slow}", look.well, "up; slow: φ is over a quarter of the threshold"),
+        (glyphs.paused, look.warn, "paused: frozen by you"),
+        (glyphs.dead, look.harm, "killed, or exited by itself: known, not guessed"),
+        (glyphs.stopped, look.dim, "stopped by you, in order"),
+        (glyphs.silent, look.warn, "silent: it does not answer us; its values are old and grey"),
+        (f"{glyphs.lead} {glyphs.follow} {glyphs.learner}", look.warn,
+         "leader, follower, learner; ? stands for election"),
+        (f"{glyphs.no_leader} {glyphs.electing} {glyphs.lagging}", look.harm,
+         "a shard without leader, electing, with a lagging replica; the worst of a cell wins"),
+        ("7 7' ≠6", look.text, "committed, open, clashing with the leader's entry"),
+        (f"{glyphs.behind} {glyphs.nothing}", look.dim, "behind the snapshot; not there yet"),
+        ("s a c", look.you, "snapshot, applied, commit"),
+        (f"{glyphs.phi} 0–16", look.well,
+         "suspicion: at φ = k a live peer is this late once in 10ᵏ beats"),
+        (f"{glyphs.cut}", look.harm, "cut by you: the receiver hears nothing from the sender"),
+        (f"{glyphs.absent}", look.dim, "the receiver does not report, so its belief is unknown"),
+        ("blue", look.you, "done by you"),
+    ]  # fmt: skip

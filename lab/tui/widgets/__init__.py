@@ -1,0 +1,1 @@
+"""The panels: each paints its lines from a `Scene`, and asks, never acts."""

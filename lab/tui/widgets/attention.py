@@ -1,0 +1,81 @@
+"""Needs attention: the worst first, one line each, the reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.tui.paint import Line, cut
+from lab.tui.scene import Scene, Trouble, shard_name
+from lab.tui.widgets.panel import ListPanel
+
+_FEW = 400  # Rows kept in the list; the shards page has them all.
+
+
+class AttentionPanel(ListPanel):
+    """The list that a person reads; it never scrolls by itself."""
+
+    TITLE = "needs attention"
+    KEYS = "attention"
+
+    def inputs(self, scene: Scene) -> tuple[object, ...]:
+        """Depend on the troubles and the selected shard."""
+        return (scene.summary.troubles, scene.shards_filter, scene.shard_id, scene.node)
+
+    def rows(self, scene: Scene) -> Sequence[Trouble]:
+        """Return the troubles that pass the filter."""
+        troubles = scene.summary.troubles
+        if scene.shards_filter:
+            troubles = tuple(
+                trouble
+                for trouble in troubles
+                if trouble.shard_id is None or self._passes(scene, trouble.shard_id)
+            )
+        return troubles[:_FEW]
+
+    def _passes(self, scene: Scene, shard_id: int) -> bool:
+        shard = scene.view.shards.get(shard_id)
+        return shard is not None and scene.shards_filter.shard(shard, shard_name(shard_id))
+
+    def row(self, scene: Scene, item: object, width: int, *, here: bool) -> Line:
+        """Paint one trouble."""
+        assert isinstance(item, Trouble), "the rows of this list are troubles"
+        look = scene.look
+        ground = look.alarm("harm" if item.rank <= 1 else "warn")
+        sign = getattr(look.glyphs, item.sign)
+        line = Line(look.glyphs.cursor if here else " ", look.warn)
+        line.add(f" {sign} ", ground).add(f" {item.name} ", look.strong)
+        return line.add(cut(item.text, width - line.width), look.text if here else look.dim)
+
+    def title(self, scene: Scene, total: int) -> Line:
+        """Name the list and its length."""
+        line = Line("needs attention", scene.look.text)
+        return line.add(f" · {total}", scene.look.harm) if total else line
+
+    def nothing(self, scene: Scene) -> str:
+        """Say that all is well, and why one may believe it."""
+        if not scene.view.shards:
+            return "no shard has reported yet"
+        if scene.summary.troubles:
+            return f"nothing passes the filter /{scene.shards_filter.text}"
+        return "all shards led, no replica lagging, no node silent"
+
+    def foot(self, scene: Scene, total: int) -> str:
+        """Say how many rows are out of sight."""
+        below = total - self.top - max(0, self.size.height - 2)
+        return f"+ {below} more · / filters" if below > 0 else ""
+
+    def enter(self) -> None:
+        """Open what the line is about."""
+        if self.scene is None or not (rows := self.rows(self.scene)):
+            return
+        item = rows[self.place(self.scene, rows)]
+        if item.shard_id is not None:
+            self.post_message(self.Chose("shard", item.shard_id, open=True))
+        else:
+            self.post_message(self.Chose("node", item.node, open=True))
+
+    def moved(self, item: object) -> None:
+        """Select the shard or node under the cursor, so that its logs are seen."""
+        if isinstance(item, Trouble):
+            what = ("shard", item.shard_id) if item.shard_id is not None else ("node", item.node)
+            self.post_message(self.Chose(*what))

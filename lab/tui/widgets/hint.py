@@ -1,0 +1,73 @@
+"""The one line that says what to press first."""
+
+from __future__ import annotations
+
+from lab.tui.keys import filled
+from lab.tui.paint import Line
+from lab.tui.scene import Scene, majority_lost_by
+from lab.tui.widgets.panel import Page, Panel
+
+
+def hint_line(scene: Scene, room: int) -> Line:
+    """Return the hint: what the first keys would do now, as many as there is room for."""
+    look = scene.look
+    words = filled(scene)
+    node = scene.view.node(scene.node or "")
+    parts: list[tuple[str, str]] = []
+    if node is None:
+        parts.append(("", "waiting for the first node to report"))
+    elif node.state == "paused":
+        parts.append(("p", f"resumes {node.name}"))
+    elif node.state in ("killed", "stopped", "exited"):
+        parts.append(("r", f"restarts {node.name}"))
+    else:
+        shard = scene.shard
+        leads = shard is not None and shard.leader == node.name
+        parts.append(("K", f"kills {'the leader ' if leads else ''}{node.name}"))
+    if len(scene.view.nodes) > 1:
+        verb = "heals" if words["cut"] == "heal" else "cuts"
+        parts.append(("x", f"{verb} {words['link']}"))
+    if scene.view.faults:
+        parts.append(("u", "undoes"))
+    parts.append(("?", "all keys"))
+    line = Line()
+    while len(parts) > 2 and sum(len(key) + len(text) + 4 for key, text in parts) + 4 > room:
+        del parts[-2]
+    for place, (key, text) in enumerate(parts):
+        line.add(f" {look.glyphs.separator} " if place else ("press " if key else ""), look.faint)
+        line.add(key, look.key).add(f" {text}" if key else text, look.dim)
+    if node is not None and room - line.width > 40 and node.state == "running":
+        line.extend(_consequence(scene, node.name))
+    return line
+
+
+def _consequence(scene: Scene, name: str) -> Line:
+    """Say before: what a kill of the selected node would do."""
+    look = scene.look
+    lost = majority_lost_by(scene.view, scene.summary, name)
+    leads = scene.summary.leads.get(name, 0)
+    line = Line(f"     {look.glyphs.arrow} without {name}: ", look.faint)
+    if lost:
+        return line.add(f"{lost} of {len(scene.view.shards)} shards lose their majority", look.harm)
+    word = "election" if leads == 1 else "elections"
+    return line.add(f"{leads} {word}, every majority stays", look.dim)
+
+
+class HintLine(Panel, can_focus=False):
+    """The hint on a line of its own."""
+
+    FRAMED = False
+
+    def inputs(self, scene: Scene) -> tuple[object, ...]:
+        """Depend on the selection and what it may lose."""
+        node = scene.view.node(scene.node or "")
+        return (
+            node.state if node else "", scene.node, scene.link, len(scene.view.faults),
+            scene.summary.cut_links, scene.shard_id, scene.shard and scene.shard.leader,
+            scene.summary.leads, len(scene.view.nodes), len(scene.view.shards),
+            tuple(c.reporting for c in scene.summary.conditions.values()),
+        )  # fmt: skip
+
+    def paint(self, scene: Scene, width: int, height: int) -> Page:
+        """Paint the one line."""
+        return Page(lines=[Line(" ").extend(hint_line(scene, width - 2))])

@@ -1,0 +1,119 @@
+"""The link matrix is the phi matrix: what each receiver believes, and where it is cut."""
+
+from __future__ import annotations
+
+from lab.tui.paint import Line, ink, phi_text
+from lab.tui.scene import Scene
+from lab.tui.widgets.panel import Page, Panel
+
+_LEFT = 9
+
+
+class LinksPanel(Panel):
+    """Rows send, columns receive; a cell is the receiver's phi of the sender."""
+
+    KEYS = "links"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._cell = 6
+        self._names: list[str] = []
+        self._top = 0
+
+    def inputs(self, scene: Scene) -> tuple[object, ...]:
+        """Depend on phi as written, cuts and the cursor."""
+        return (
+            tuple((pair, phi_text(link.phi)) for pair, link in scene.view.links.items()),
+            tuple((name, c.reporting) for name, c in scene.summary.conditions.items()),
+            scene.summary.cut_links,
+            scene.link,
+        )
+
+    def paint(self, scene: Scene, width: int, height: int) -> Page:
+        """Paint the matrix; more nodes make narrower cells."""
+        look = scene.look
+        self._names = names = [node.name for node in scene.view.nodes]
+        title = Line(f"links · receiver’s {look.glyphs.phi} of sender", look.text)
+        if len(names) < 2:
+            words = " one node has no links: a adds another" if names else " no nodes yet"
+            return Page(lines=[Line(words, look.dim)], title=title)
+        self._cell = max(4, min(8, (width - _LEFT) // len(names)))
+        head = Line(" from╲to" if look.glyphs.dashed == "╌" else " from\\to", look.dim).to(_LEFT)
+        for name in names:
+            head.add(_middle(name, self._cell), ink(look.palette.dim, None, True))
+        lines = [head]
+        for sender in names:
+            line = Line(_middle(sender, _LEFT), ink(look.palette.dim, None, True))
+            for receiver in names:
+                self._paint_cell(line, scene, sender, receiver)
+            lines.append(line)
+        room = height - len(lines)
+        if room >= 1:
+            if room > 3:
+                lines.append(Line())
+            keys = (("x", "cut"), ("X", "both"), ("i", "isolate"), ("0", "heal"))
+            foot = Line(" ")
+            for key, word in keys:
+                if foot.width + len(word) + 4 <= width:
+                    foot.add(key, look.key).add(f" {word}  ", look.dim)
+            lines.append(foot)
+        return Page(lines=lines, title=title, hint=self._words(scene) if width > 60 else "")
+
+    def _words(self, scene: Scene) -> str:
+        link = scene.view.links.get(scene.link) if scene.link else None
+        if link is None:
+            return ""
+        trip = f"{link.round_trip_s * 1000:.1f} ms" if link.round_trip_s else "unknown"
+        arrow = scene.look.glyphs.arrow
+        return f"{link.sender} {arrow} {link.receiver}: round trip {trip}"
+
+    def _paint_cell(self, line: Line, scene: Scene, sender: str, receiver: str) -> None:
+        look, cell = scene.look, self._cell
+        here = scene.link == (sender, receiver)
+        if sender == receiver:
+            line.add(_middle(look.glyphs.nothing, cell), look.faint)
+            return
+        link = scene.view.links.get((sender, receiver))
+        if (sender, receiver) in scene.summary.cut_links:
+            sign = _middle(look.glyphs.cut, cell - 2)
+            line.add(f"[{sign}]" if here else f" {sign} ", look.alarm("harm"))
+            return
+        if link is None or not scene.condition(receiver).reporting:
+            text, style = look.glyphs.absent, look.faint
+        else:
+            text = phi_text(link.phi)
+            style = look.ranked(link.phi, link.threshold)
+        if here:
+            text = f"[{text}]" if cell > len(text) + 1 else text
+            style = ink(style.color.name if style.color else None, look.palette.you_ground, True)
+        line.add(_middle(text, cell), style)
+
+    def move(self, dx: int, dy: int) -> None:
+        """Move over the matrix, skipping the diagonal."""
+        names = self._names
+        if self.scene is None or len(names) < 2:
+            return
+        sender, receiver = self.scene.link or (names[0], names[1])
+        row = names.index(sender) if sender in names else 0
+        column = names.index(receiver) if receiver in names else 1
+        row, column = row + dy, column + dx
+        if row == column:
+            row, column = row + dy, column + dx
+        if 0 <= row < len(names) and 0 <= column < len(names):
+            self.post_message(self.Chose("link", (names[row], names[column])))
+
+    def enter(self) -> None:
+        """Show phi of this link at full width."""
+        if self.scene is not None and self.scene.link is not None:
+            self.post_message(self.Chose("link", self.scene.link, open=True))
+
+    def press(self, x: int, y: int) -> None:
+        """Pick the cell that was clicked."""
+        row, column = y - 1, (x - _LEFT) // self._cell
+        names = self._names
+        if 0 <= row < len(names) and 0 <= column < len(names) and row != column:
+            self.post_message(self.Chose("link", (names[row], names[column])))
+
+
+def _middle(text: str, width: int) -> str:
+    return f"{text:^{width}}"

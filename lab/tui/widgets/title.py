@@ -1,0 +1,87 @@
+"""The title line: is it right, who is up, who leads, what is broken by us."""
+
+from __future__ import annotations
+
+from lab.tui.paint import Line, Look, count, ink, rate
+from lab.tui.scene import Scene
+from lab.tui.widgets.panel import Page, Panel
+
+
+class TitleLine(Panel, can_focus=False):
+    """Answer "is it right?" before anything else."""
+
+    FRAMED = False
+    DEFAULT_CSS = "TitleLine { height: 1; }"
+
+    def inputs(self, scene: Scene) -> tuple[object, ...]:
+        """Depend on counts only."""
+        view, summary = scene.view, scene.summary
+        return (
+            view.title, scene.held, view.verdict, view.verdict_why, summary.up, len(view.nodes),
+            summary.led, len(view.shards), len(summary.troubles), len(view.faults),
+            rate(summary.commits_per_s),
+        )  # fmt: skip
+
+    def paint(self, scene: Scene, width: int, height: int) -> Page:
+        """Lay the left part, then the right parts by worth while they fit."""
+        look = scene.look
+        if scene.view.verdict == "UNSAFE":
+            return Page(lines=[self._alarm(scene, width)])
+        left = self._left(scene)
+        parts = self._right(scene)
+        used = left.width + 3
+        right = Line()
+        kept = []
+        for worth, part in sorted(parts, key=lambda each: each[0]):
+            if used + part.width + 2 <= width:
+                used += part.width + 2
+                kept.append((worth, part))
+        for worth, part in parts:
+            if any(part is other for _, other in kept):
+                right.add("  " if right.width else "").extend(part)
+        line = left.right(right.add(" "), width).to(width)
+        line.spans = list(line.strip(width, ink(look.palette.text, look.palette.bar)))
+        return Page(lines=[line])
+
+    def _left(self, scene: Scene) -> Line:
+        look, view = scene.look, scene.view
+        line = Line(" raft lab ", look.alarm("warn"))
+        backend, _, name = view.title.rpartition(":")
+        line.add("  ").add(f"{backend}:" if backend else "", look.dim).add(name, look.strong)
+        if scene.held:
+            return line.add("  ").add(" HELD ", look.alarm("warn")).add(" z goes on", look.dim)
+        if not view.nodes:
+            return line.add("  ").add(f"{look.glyphs.silent} WAITING", look.warn)
+        return line.add("  ").add(f"{look.glyphs.up} LIVE", ink(look.palette.well, None, True))
+
+    def _right(self, scene: Scene) -> list[tuple[int, Line]]:
+        look, view, summary = scene.look, scene.view, scene.summary
+        glyphs = look.glyphs
+        verdict = self._verdict(scene)
+        nodes = _ratio("nodes", summary.up, len(view.nodes), look)
+        leaders = _ratio("leaders", summary.led, len(view.shards), look)
+        troubles = len(summary.troubles)
+        attention = Line(f"! {count(troubles)}", look.harm if troubles else look.well)
+        parts = [(0, verdict), (1, nodes), (2, leaders), (3, attention)]
+        if view.faults:
+            faults = f"{glyphs.cut} {len(view.faults)} fault{'s' * (len(view.faults) != 1)}"
+            parts.append((4, Line(faults, ink(look.palette.you, None, True))))
+        commits = Line("commit ", look.dim).add(f"{rate(summary.commits_per_s)}/s", look.strong)
+        return [*parts, (5, commits)]
+
+    def _verdict(self, scene: Scene) -> Line:
+        look = scene.look
+        if scene.view.verdict == "SAFE":
+            return Line(f"{look.glyphs.good} SAFE", ink(look.palette.well, None, True))
+        return Line(f"? {scene.view.verdict}", look.warn)
+
+    def _alarm(self, scene: Scene, width: int) -> Line:
+        look = scene.look
+        line = Line(f" ! UNSAFE  {scene.view.verdict_why}", look.alarm("harm"))
+        return line.to(width, look.alarm("harm"))
+
+
+def _ratio(word: str, have: int, of: int, look: Look) -> Line:
+    full = have == of and of > 0
+    style = look.strong if full else look.warn
+    return Line(f"{word} ", look.dim).add(f"{count(have)}/{count(of)}", style)
