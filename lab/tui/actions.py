@@ -40,6 +40,7 @@ class Actions(_Base):
     at_shard: int | None = None
     at_link: tuple[str, str] | None = None
     at_index: int | None = None
+    picked = False
     held = False
     order = "shard"
     descending = False
@@ -70,7 +71,7 @@ class Actions(_Base):
     def choose(self, what: str, value: object, *, open_it: bool = False) -> None:
         """Select a node, shard, link or index; an opened one gets its page."""
         if what == "node" and isinstance(value, str):
-            self.at_node = value
+            self.at_node, self.picked = value, True
             scene = self.scene()
             if scene is not None:
                 self.link_from(value, [node.name for node in scene.view.nodes])
@@ -81,7 +82,7 @@ class Actions(_Base):
             self.at_shard = value
             self.page = "shard" if open_it else self.page
         elif what == "link" and isinstance(value, tuple):
-            self.at_link = value
+            self.at_link, self.picked = value, True
             self.page = "phi" if open_it else self.page
         elif what == "index" and (value is None or isinstance(value, int)):
             self.at_index = value

@@ -31,7 +31,7 @@ FRAMES_PER_S = 4
 class MainScreen(Screen[None]):
     """The one screen under the dialogs: a desk, and the bar that `/` opens."""
 
-    AUTO_FOCUS = None
+    AUTO_FOCUS = ""
 
     def compose(self) -> ComposeResult:
         """Mount the desk and the closed filter bar."""
@@ -142,6 +142,7 @@ class LabApp(Actions, App[Leaving]):
             node=self.at_node,
             shard_id=self.at_shard,
             link=self.at_link,
+            picked=self.picked,
             index=self.at_index,
             held=self.held,
             order=self.order,

@@ -13,14 +13,17 @@ from lab.tui.plan import Plan
 from lab.tui.scene import Scene
 from lab.tui.widgets.attention import AttentionPanel
 from lab.tui.widgets.events import EventsPanel
+from lab.tui.widgets.facts import ShardFacts
 from lab.tui.widgets.footer import KeyLine
 from lab.tui.widgets.hint import HintLine
 from lab.tui.widgets.links import LinksPanel
 from lab.tui.widgets.logs import LogsPanel
+from lab.tui.widgets.node import LinesPanel, NodeFacts, RolesPanel, SmallNote
 from lab.tui.widgets.nodes import NodesPanel
 from lab.tui.widgets.panel import Panel
 from lab.tui.widgets.phi import PhiPanel
 from lab.tui.widgets.shardmap import ShardMap
+from lab.tui.widgets.table import ShardTable
 from lab.tui.widgets.timeline import TimelinePanel
 from lab.tui.widgets.title import TitleLine
 
@@ -34,6 +37,12 @@ PANELS: dict[str, Callable[[str], Panel]] = {
     "links": LinksPanel,
     "timeline": TimelinePanel,
     "events": EventsPanel,
+    "table": ShardTable,
+    "shard": ShardFacts,
+    "facts": NodeFacts,
+    "roles": RolesPanel,
+    "lines": LinesPanel,
+    "small": SmallNote,
     "hint": HintLine,
     "footer": KeyLine,
 }
@@ -80,7 +89,7 @@ class Desk(Widget):
         if plan == self._plan:
             return
         self._plan = plan
-        self.regions = {name: plan[name] for name in plan if name in self.panels}
+        self.regions = dict(plan)
         for name, panel in self.panels.items():
             if panel.display != (name in plan):
                 panel.display = name in plan

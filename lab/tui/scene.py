@@ -70,6 +70,7 @@ class Scene:
     node: str | None = None
     shard_id: int | None = None
     link: tuple[str, str] | None = None
+    picked: bool = False  # A node or link was picked by hand; else phi shows the gravest pair.
     index: int | None = None  # The log cursor; None follows the newest.
     held: bool = False
     order: str = "shard"
@@ -241,13 +242,14 @@ def role_sign(replica: ReplicaView, glyphs: Glyphs) -> str:
 
 def suspect_link(scene: Scene) -> LinkView | None:
     """Return the pair whose phi is charted: the selected link, else the node's gravest receiver."""
-    chosen = scene.view.links.get(scene.link) if scene.link else None
+    chosen = scene.view.links.get(scene.link) if scene.link and scene.picked else None
     if chosen is not None:
         return chosen
     about = [
         link
         for link in scene.view.links.values()
-        if scene.condition(link.receiver).reporting and scene.node in (None, link.sender)
+        if scene.condition(link.receiver).reporting
+        and (not scene.picked or scene.node == link.sender)
     ]
     return max(about, key=lambda link: (link.phi, link.sender, link.receiver), default=None)
 

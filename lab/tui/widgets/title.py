@@ -36,7 +36,7 @@ class TitleLine(Panel, can_focus=False):
             if used + part.width + 2 <= width:
                 used += part.width + 2
                 kept.append((worth, part))
-        for worth, part in parts:
+        for _worth, part in parts:
             if any(part is other for _, other in kept):
                 right.add("  " if right.width else "").extend(part)
         line = left.right(right.add(" "), width).to(width)

@@ -1,0 +1,259 @@
+"""One node: its own numbers, what its peers believe of it, its shards, its log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.observe.view import LogLineView, NodeView, ShardView
+from lab.tui.paint import Line, cut, phi_text, size, span_s
+from lab.tui.scene import Scene, lag, role_sign, shard_name
+from lab.tui.widgets.nodes import gauge
+from lab.tui.widgets.panel import ListPanel, Page, Panel
+
+
+class NodeFacts(Panel):
+    """One node: its own numbers, and what every peer believes of it."""
+
+    KEYS = "nodes"
+
+    def inputs(self, scene: Scene) -> tuple[object, ...]:
+        """Depend on the node and on the phis towards it."""
+        node = scene.view.node(scene.node or "")
+        towards = tuple(
+            (link.receiver, phi_text(link.phi))
+            for link in scene.view.links.values()
+            if link.sender == scene.node
+        )
+        condition = scene.condition(scene.node or "")
+        return (node, towards, condition.word, span_s(condition.age_s), scene.summary.leads)
+
+    def paint(self, scene: Scene, width: int, height: int) -> Page:
+        """Paint facts at the left, beliefs at the right."""
+        look = scene.look
+        node = scene.view.node(scene.node or "")
+        if node is None:
+            return Page(lines=[Line(" no node is selected", look.dim)], title=Line("node"))
+        facts = _facts(scene, node)
+        beliefs = _beliefs(scene, node.name)
+        split = max(30, width * 45 // 100)
+        lines = []
+        for row in range(min(height, max(len(facts), len(beliefs)))):
+            line = Line(" ")
+            if row < len(facts):
+                word, value = facts[row]
+                line.add(f"{word:<10}", look.dim).add(cut(value, split - 13), look.text)
+            line.to(split)
+            if row < len(beliefs):
+                line.extend(beliefs[row])
+            lines.append(line)
+        condition = scene.condition(node.name)
+        sign = getattr(look.glyphs, condition.sign)
+        title = Line(f" {scene.digit(node.name)} ", look.node(scene.number(node.name)))
+        title.add(f" {node.name} ", look.strong)
+        title.add(f"{sign} {condition.word}", getattr(look, condition.tone))
+        return Page(lines=lines, title=title, hint="K kill · s stop · p pause · r restart")
+
+    def move(self, dx: int, dy: int) -> None:
+        """Go to the next node."""
+        if self.scene is None or not self.scene.view.nodes:
+            return
+        names = [node.name for node in self.scene.view.nodes]
+        here = names.index(self.scene.node) if self.scene.node in names else 0
+        step = dx or dy
+        self.post_message(self.Chose("node", names[max(0, min(len(names) - 1, here + step))]))
+
+
+def _facts(scene: Scene, node: NodeView) -> list[tuple[str, str]]:
+    condition = scene.condition(node.name)
+    seen = "never" if node.reported_at_s is None else f"{span_s(condition.age_s)} ago"
+    leading = scene.summary.leads.get(node.name, 0)
+    facts = [
+        ("id", node.node_id),
+        ("report", seen + (f" · {node.detail}" if node.detail else "")),
+        (
+            "shards",
+            f"leads {leading:,}, follows {max(0, node.following + node.leading - leading):,}",
+        ),
+        ("epoch", f"{node.epoch} · incarnation {node.incarnation & 0xFFFFFFFF:08x}"),
+        ("runs", f"{node.app or '?'} · lolraft {node.version or '?'} · up {span_s(node.uptime_s)}"),
+        ("cpu, rss", f"{node.cpu * 100:.0f}% of a core · {size(node.rss_bytes)}"),
+        ("disk", _disk(node)),
+        ("commits", f"{node.commits:,} · {node.commits_per_s:,.0f}/s"),
+        ("queues", f"{size(node.queue_bytes)} to peers"),
+    ]
+    return facts
+
+
+def _disk(node: NodeView) -> str:
+    return f"fsync {node.fsync_s * 1000:.1f} ms · {'well' if node.disk_is_well else 'LATE'}"
+
+
+def _beliefs(scene: Scene, name: str) -> list[Line]:
+    """Return a line a peer: its phi of *name*, as a gauge, and when it last heard."""
+    look = scene.look
+    lines = [Line(f"{look.glyphs.phi} of {name}, by", look.dim)]
+    for peer in scene.view.nodes:
+        link = scene.view.links.get((name, peer.name))
+        if peer.name == name:
+            continue
+        live = scene.condition(peer.name).reporting
+        line = Line(f" {scene.digit(peer.name)} ", look.node(scene.number(peer.name), live=live))
+        if link is None or not live:
+            line.add(f"   {look.glyphs.absent}   {scene.condition(peer.name).word}", look.faint)
+        else:
+            line.add(f" {phi_text(link.phi):>4} ", look.ranked(link.phi, link.threshold))
+            line.extend(gauge(look, link.phi, link.threshold, 10))
+            cut_off = (name, peer.name) in scene.summary.cut_links
+            heard = "cut" if cut_off else f"{link.mean_s * 1000:.0f}±{link.deviation_s * 1000:.0f}"
+            line.add(f" {heard}", look.harm if cut_off else look.dim)
+        lines.append(line)
+    return lines
+
+
+class RolesPanel(ListPanel):
+    """The shards of one node, with its role in each."""
+
+    TITLE = "shards of this node"
+    KEYS = "table"
+
+    def inputs(self, scene: Scene) -> tuple[object, ...]:
+        """Depend on shards, filter and node."""
+        return (scene.view.shards, scene.node, scene.shards_filter, scene.shard_id)
+
+    def rows(self, scene: Scene) -> Sequence[ShardView]:
+        """Return the shards with a replica here that pass the filter."""
+        name = scene.node or ""
+        return [
+            shard
+            for number, shard in sorted(scene.view.shards.items())
+            if name in shard.replicas
+            and (not scene.shards_filter or scene.shards_filter.shard(shard, shard_name(number)))
+        ]
+
+    def place(self, scene: Scene, rows: Sequence[object]) -> int:
+        """Return the row of the selected shard."""
+        for place, shard in enumerate(rows):
+            if isinstance(shard, ShardView) and shard.shard_id == scene.shard_id:
+                return place
+        return super().place(scene, rows)
+
+    def header(self, scene: Scene, width: int) -> list[Line]:
+        """Name the columns."""
+        return [Line("  shard    role           term   commit  applied     last    lag",
+                     scene.look.dim)]  # fmt: skip
+
+    def row(self, scene: Scene, item: object, width: int, *, here: bool) -> Line:
+        """Paint one shard as this node has it."""
+        assert isinstance(item, ShardView), "the rows of this list are shards"
+        look = scene.look
+        replica = item.replicas[scene.node or ""]
+        chosen = item.shard_id == scene.shard_id
+        live = scene.condition(replica.node).reporting
+        plain = look.text if live else look.faint
+        line = Line(look.glyphs.cursor if chosen else " ", look.warn)
+        line.add(f" {shard_name(item.shard_id):<8}", look.strong if chosen else plain)
+        leads = replica.role == "leader"
+        tone = look.warn if leads and live else plain
+        line.add(f" {role_sign(replica, look.glyphs)} {replica.role:<13}", tone)
+        behind = lag(item, replica)
+        line.add(f"{replica.term:>4}{replica.commit_index:>9}{replica.applied_index:>9}", plain)
+        line.add(f"{replica.last_index:>9}", plain)
+        return line.add(f"{behind or look.glyphs.nothing:>7}", look.warn if behind else look.faint)
+
+    def title(self, scene: Scene, total: int) -> Line:
+        """Name the list."""
+        line = Line(f"shards of {scene.node}", scene.look.text).add(f" {total:,}", scene.look.dim)
+        if scene.shards_filter:
+            line.add(f" · / {scene.shards_filter.text}", scene.look.warn)
+        return line
+
+    def nothing(self, scene: Scene) -> str:
+        """Say why there are none."""
+        if scene.shards_filter:
+            return f"none passes /{scene.shards_filter.text} · esc clears the filter"
+        return f"{scene.node} has reported no shard"
+
+    def moved(self, item: object) -> None:
+        """Select the shard under the cursor."""
+        if isinstance(item, ShardView):
+            self.post_message(self.Chose("shard", item.shard_id))
+
+    def enter(self) -> None:
+        """Open the selected shard."""
+        if self.scene is not None and self.scene.shard_id is not None:
+            self.post_message(self.Chose("shard", self.scene.shard_id, open=True))
+
+
+class LinesPanel(ListPanel):
+    """What the node logged, newest at the bottom."""
+
+    TITLE = "log lines"
+    KEYS = "lines"
+    FOLLOWS = True
+
+    def inputs(self, scene: Scene) -> tuple[object, ...]:
+        """Depend on the lines, the node and the filter."""
+        return (scene.view.log_lines, scene.node, scene.lines_filter)
+
+    def rows(self, scene: Scene) -> Sequence[LogLineView]:
+        """Return this node's lines that pass the filter."""
+        mine = (line for line in scene.view.log_lines if line.node == scene.node)
+        if scene.lines_filter:
+            return [line for line in mine if scene.lines_filter.line(line)]
+        return list(mine)
+
+    def row(self, scene: Scene, item: object, width: int, *, here: bool) -> Line:
+        """Paint one line: age, level, text."""
+        assert isinstance(item, LogLineView), "the rows of this list are log lines"
+        look = scene.look
+        tones = {"ERROR": look.harm, "CRITICAL": look.harm, "WARNING": look.warn}
+        line = Line(look.glyphs.cursor if here else " ", look.warn)
+        line.add(f"{_clock(item.at_s)} ", look.faint)
+        level = item.level.upper()
+        line.add(f"{level[:5]:<6}", tones.get(level, look.dim))
+        text = cut(item.text, max(4, width - line.width), look.glyphs.ellipsis)
+        return line.add(text, look.dim if level == "DEBUG" else look.text)
+
+    def title(self, scene: Scene, total: int) -> Line:
+        """Name the list and its filter."""
+        line = Line(f"log of {scene.node}", scene.look.text).add(f" {total:,}", scene.look.dim)
+        if scene.lines_filter:
+            line.add(f" · / {scene.lines_filter.text}", scene.look.warn)
+        if self.cursor is not None:
+            line.add(" · not following, G follows", scene.look.warn)
+        return line
+
+    def foot(self, scene: Scene, total: int) -> str:
+        """Name the keys."""
+        return "/ filter · y copy"
+
+    def nothing(self, scene: Scene) -> str:
+        """Say why there are none."""
+        if scene.lines_filter:
+            return f"no line passes /{scene.lines_filter.text} · esc clears the filter"
+        return f"{scene.node} has logged nothing yet"
+
+
+def _clock(at_s: float) -> str:
+    """Return the time of day in UTC, to the tenth: pure, whatever the machine's zone."""
+    tenths = int(at_s * 10 + 0.5)
+    seconds = tenths // 10 % 86400
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{tenths % 10}"
+
+
+class SmallNote(Panel, can_focus=False):
+    """What is shown where the screen is too small for the panels."""
+
+    FRAMED = False
+
+    def inputs(self, scene: Scene) -> tuple[object, ...]:
+        """Depend on nothing but the size."""
+        return ()
+
+    def paint(self, scene: Scene, width: int, height: int) -> Page:
+        """Say how much room is missing; the keys still work."""
+        room = self.app.size
+        look = scene.look
+        words = f" {room.width}x{room.height} is too small for the panels: they need 80x24."
+        keys = Line(" K p r x 0 u ", look.key).add("work · ", look.dim).add("q ", look.key)
+        return Page(lines=[Line(cut(words, width), look.warn), keys.add("quits", look.dim)])
