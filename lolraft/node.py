@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-import grpc
 import grpc.aio
 
 from lolraft.app import RaftApp
@@ -20,6 +19,7 @@ from lolraft.errors import ConfigError, LolraftError
 from lolraft.multiraft.machine import NodeConfig, NodeMachine
 from lolraft.multiraft.records import NodeRecord, ShardRecord
 from lolraft.raft.types import NodeId, ShardId
+from lolraft.rpc.peer_listen import listen
 from lolraft.rpc.peer_transport import GrpcTransport
 from lolraft.runtime.apps import AppHost
 from lolraft.runtime.driver import Driver
@@ -104,10 +104,9 @@ class RaftNode:
             max_message_bytes=self.config.max_message_bytes,
             tls=self.config.tls,
         )
-        self._server = self._make_server()
+        self._server = listen(self.config)
         self._server.add_generic_rpc_handlers((transport.servicer.handler(),))
         try:
-            self._bind(self._server)
             storage, apps_directory = self._places()
             self._driver = Driver(
                 node_id=self.config.node_id,
@@ -173,40 +172,6 @@ class RaftNode:
         await self.stop()
 
     # --- the parts -------------------------------------------------------------------------------
-
-    def _make_server(self) -> grpc.aio.Server:
-        most = self.config.max_message_bytes
-        return grpc.aio.server(
-            options=[
-                ("grpc.so_reuseport", 0),  # A second node on the port must fail, not share it.
-                ("grpc.max_receive_message_length", most),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.max_concurrent_streams", 1_000),  # Of one connection.
-                ("grpc.keepalive_time_ms", 10_000),
-                ("grpc.keepalive_timeout_ms", 5_000),
-                ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
-                ("grpc.http2.max_ping_strikes", 0),
-            ]
-        )
-
-    def _bind(self, server: grpc.aio.Server) -> None:
-        listen, tls = self.config.listen, self.config.tls
-        try:
-            if tls is None:
-                server.add_insecure_port(listen)
-            else:
-                certificate, key, ca = tls.read()
-                credentials = grpc.ssl_server_credentials(
-                    ((key, certificate),), root_certificates=ca, require_client_auth=True
-                )
-                server.add_secure_port(listen, credentials)
-        except RuntimeError as broken:
-            raise ConfigError(
-                f"cannot listen on {listen}: another process has the port, or the address is not"
-                " one of this machine. Stop the other process, or choose another address with"
-                " --listen HOST:PORT"
-            ) from broken
 
     def _places(self) -> tuple[Storage, Path]:
         if self.config.data is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,7 +69,10 @@ class LogRing(logging.Handler):
             return
         self._lines.append(line)
         for watcher in tuple(self._watchers):
-            watcher(line)
+            try:
+                watcher(line)
+            except Exception:
+                self.handleError(record)
 
     def tail(self, count: int) -> tuple[LogRecord, ...]:
         """Return the last *count* lines, oldest first."""
@@ -87,8 +89,3 @@ class LogRing(logging.Handler):
                 self._watchers.remove(callback)
 
         return end
-
-
-def wall_clock_s() -> float:
-    """Return the time of day in seconds since 1970; for people, never for decisions."""
-    return time.time()

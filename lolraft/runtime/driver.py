@@ -32,7 +32,7 @@ from lolraft.runtime.ports import Machine, MakeMachine, RuntimeFacts
 from lolraft.runtime.tickets import OnDone, Tickets
 from lolraft.runtime.transport import SnapshotPiece, SnapshotUnavailable, Transport
 from lolraft.storage.interface import Storage
-from lolraft.trace import Trace
+from lolraft.trace import LogRing, Trace
 
 LATE_S = 0.02
 """A timer that fires later than this lets the sockets be read before deadlines count (L5)."""
@@ -69,6 +69,8 @@ class Driver:
         self.clock = clock
         self.app_name = app_name
         self.trace = Trace()
+        self.log_ring = LogRing()
+        """The last lines that this process logged under `lolraft`, of all its nodes."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Raises when the node cannot go on because of a mistake of ours; never has a result."""
         self._make_machine = make_machine
@@ -96,13 +98,17 @@ class Driver:
         Raises:
             StorageError: the data cannot be used; the text says why.
         """
+        package_logger = logging.getLogger("lolraft")
+        package_logger.addHandler(self.log_ring)
+        if package_logger.level == logging.NOTSET:
+            package_logger.setLevel(logging.INFO)  # Handlers of the program keep their own level.
         self._disk.start()
         try:
             record = await self._disk.call(self.storage.open, self.node_id)
             loaded = await self._disk.call(self.storage.load)
             shards = await startup.reconcile(self._apps, record.hosted, loaded)
         except BaseException:
-            await self._disk.close()
+            await self._end("the node could not start")
             raise
         for shard_id, shard in shards.items():
             if shard.snapshot is not None:
@@ -142,6 +148,7 @@ class Driver:
         self._tickets.close(reason)
         await self.transport.stop()
         await self._disk.close()
+        logging.getLogger("lolraft").removeHandler(self.log_ring)
 
     # --- events in -------------------------------------------------------------------------------
 

@@ -1,0 +1,242 @@
+"""What is translated to the wire and back is the same value; garbage is `Malformed` and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lolraft.multiraft.frames import (
+    Claim,
+    Forward,
+    ForwardReply,
+    Frame,
+    NodeHeartbeat,
+    NodeHeartbeatAck,
+    RequestKind,
+)
+from lolraft.raft.effects import Code
+from lolraft.raft.events import (
+    AppendRequest,
+    AppendResponse,
+    GroupMismatch,
+    Message,
+    Refusal,
+    SnapshotOffer,
+    TimeoutNow,
+    VoteRequest,
+    VoteResponse,
+)
+from lolraft.raft.types import Clock, Configuration, Entries, EntryKind, NodeId, SnapshotMeta
+from lolraft.rpc import translate, translate_back
+from lolraft.rpc.pb import peer_pb2 as pb
+from lolraft.rpc.translate_back import Malformed
+from lolraft.runtime.transport import SnapshotPiece
+
+SENDER = NodeId("http://node-0:50000")
+ids = st.sampled_from([NodeId("http://a:1"), NodeId("https://b:65535"), NodeId("http://[::1]:2")])
+maybe_ids = st.none() | ids
+u64 = st.integers(0, 2**64 - 1)
+u32 = st.integers(0, 2**32 - 1)
+clocks = st.builds(Clock, u64, u64)
+ledgers = st.tuples(u64, u64)
+
+
+@st.composite
+def appends(draw: st.DrawFn) -> AppendRequest:
+    count = draw(st.integers(0, 4))
+    terms = sorted(draw(st.lists(u64, min_size=count + 1, max_size=count + 1)))
+    previous = draw(st.integers(0, 2**40))
+    return AppendRequest(
+        sender=SENDER,
+        group=draw(u64),
+        term=draw(u64),
+        prev_clock=Clock(terms[0], previous),
+        entries=Entries(
+            previous + 1,
+            tuple(terms[1:]),
+            bytes(draw(st.sampled_from(EntryKind)) for _ in range(count)),
+            tuple(draw(st.binary(max_size=8)) for _ in range(count)),
+        ),
+        commit_index=draw(u64),
+        ledger=draw(ledgers),
+    )
+
+
+messages: st.SearchStrategy[Message] = st.one_of(
+    appends(),
+    st.builds(
+        AppendResponse,
+        sender=st.just(SENDER),
+        group=u64,
+        term=u64,
+        success=st.booleans(),
+        match_index=u64,
+        rejected_index=u64,
+        conflict=clocks,
+        commit_index=u64,
+    ),
+    st.builds(
+        VoteRequest,
+        sender=st.just(SENDER),
+        group=u64,
+        term=u64,
+        last_clock=clocks,
+        pre_vote=st.booleans(),
+        force_vote=st.booleans(),
+    ),
+    st.builds(
+        VoteResponse,
+        sender=st.just(SENDER),
+        group=u64,
+        term=u64,
+        granted=st.booleans(),
+        pre_vote=st.booleans(),
+        asked_term=u64,
+        refusal=st.sampled_from(Refusal),
+        leader_id=maybe_ids,
+        removed_at=u64,
+    ),
+    st.builds(
+        SnapshotOffer, sender=st.just(SENDER), group=u64, term=u64, clock=clocks, ledger=ledgers
+    ),
+    st.builds(TimeoutNow, sender=st.just(SENDER), group=u64, term=u64),
+    st.builds(GroupMismatch, sender=st.just(SENDER), group=u64),
+)
+
+frames = st.builds(
+    Frame,
+    sender=st.just(SENDER),
+    incarnation=u64,
+    epoch=u64,
+    messages=st.lists(st.tuples(u32, messages), max_size=3).map(tuple),
+    forwards=st.lists(
+        st.builds(
+            Forward,
+            number=u64,
+            kind=st.sampled_from(RequestKind),
+            shard_id=u32,
+            message=st.binary(max_size=9),
+            request_id=st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+        ),
+        max_size=2,
+    ).map(tuple),
+    replies=st.lists(
+        st.builds(
+            ForwardReply,
+            number=u64,
+            to_epoch=u64,
+            code=st.sampled_from(Code),
+            message=st.binary(max_size=9),
+            leader_id=maybe_ids,
+            group=u64,
+            incarnation=u64,
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+
+heartbeats = st.builds(
+    NodeHeartbeat,
+    sender=ids,
+    incarnation=u64,
+    epoch=u64,
+    seq=u64,
+    is_beat=st.booleans(),
+    ledger_version=u64,
+    base_version=u64,
+    claims=st.lists(st.builds(Claim, shard_id=u32, term=u64, group=u64), max_size=3).map(tuple),
+    withdrawn=st.lists(u32, max_size=3).map(tuple),
+    disk_is_well=st.booleans(),
+)
+
+acks = st.builds(
+    NodeHeartbeatAck,
+    sender=ids,
+    incarnation=u64,
+    to_epoch=u64,
+    seq=u64,
+    ledger_version=u64,
+    own_epoch=u64,
+    known_epoch=u64,
+    pinned=u64,
+    objections_version=u64,
+    objections=st.none() | st.lists(st.tuples(u32, u64), max_size=3).map(tuple),
+)
+
+metas = st.builds(
+    SnapshotMeta,
+    clock=clocks,
+    configuration=st.builds(
+        Configuration,
+        voters=st.lists(ids, max_size=2, unique=True).map(lambda names: tuple(sorted(names))),
+        group_id=st.integers(0, 2**128 - 1),
+    ),
+    configuration_index=u64,
+    sessions=st.binary(max_size=9),
+)
+
+pieces = st.builds(
+    SnapshotPiece,
+    offset=u64,
+    data=st.binary(max_size=9),
+    crc32=u32,
+    meta=st.none() | metas,
+    last=st.booleans(),
+    total_crc32=u32,
+)
+
+
+@given(frames)
+def test_frames(frame: Frame) -> None:
+    assert translate_back.frame(translate.frame_bytes(frame)) == frame
+
+
+@given(heartbeats)
+def test_heartbeats(heartbeat: NodeHeartbeat) -> None:
+    assert translate_back.heartbeat(translate.heartbeat_bytes(heartbeat)) == heartbeat
+
+
+@given(acks)
+def test_acks(ack: NodeHeartbeatAck) -> None:
+    assert translate_back.ack(translate.ack_bytes(ack)) == ack
+
+
+@given(pieces)
+def test_pieces(piece: SnapshotPiece) -> None:
+    assert translate_back.piece(translate.piece_bytes(piece)) == piece
+
+
+READERS: list[Callable[[bytes], object]] = [
+    translate_back.frame,
+    translate_back.heartbeat,
+    translate_back.ack,
+    translate_back.receipt,
+    translate_back.snapshot_request,
+    translate_back.piece,
+]
+
+
+@given(frames.map(translate.frame_bytes) | st.binary(max_size=60), st.data())
+def test_bent_bytes_are_malformed_or_another_value(raw: bytes, data: st.DataObject) -> None:
+    bent = bytearray(raw)
+    for _ in range(data.draw(st.integers(0, 3)) if bent else 0):
+        bent[data.draw(st.integers(0, len(bent) - 1))] = data.draw(st.integers(0, 255))
+    for read in READERS:
+        try:
+            read(bytes(bent))
+        except Malformed:
+            continue
+
+
+def test_an_envelope_with_a_bent_byte_is_found() -> None:
+    meta = SnapshotMeta(
+        clock=Clock(3, 4), configuration=Configuration(voters=(SENDER,)), configuration_index=1
+    )
+    piece = SnapshotPiece(offset=0, data=b"", crc32=0, meta=meta)
+    wire = pb.SnapshotPiece.FromString(translate.piece_bytes(piece))
+    wire.envelope.clock_index = 5
+    with pytest.raises(Malformed, match="checksum"):
+        translate_back.piece(wire.SerializeToString())
