@@ -253,6 +253,24 @@ async def test_a_long_batch_leaves_the_loop_and_the_other_shards_their_share(
     assert [e.shard_id for e in bench.events if isinstance(e, Applied)] == [2, 1]
 
 
+async def test_a_batch_that_was_paused_keeps_its_place(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apps_module, "SLICE_S", 0.001)
+    bench.host.apply(apply(*[b"slow"] * 3))
+    bench.host.read(read(b"r", 4))
+    bench.host.apply(apply(b"x", first=5))
+    await bench.get(3)
+    assert [call for call in bench.apps[1][0].calls if call != "latest?"] == [
+        ("install", 1),
+        ("write", 2),
+        ("write", 3),
+        ("write", 4),
+        ("read", 4),
+        ("write", 5),
+    ]
+
+
 # --- asking for snapshots (P5) -------------------------------------------------------------------
 
 
