@@ -35,7 +35,7 @@ def listen(config: Config) -> grpc.aio.Server:
         else:
             certificate, key, ca = config.tls.read()
             credentials = grpc.ssl_server_credentials(
-                ((key, certificate),), root_certificates=ca, require_client_auth=True
+                [(key, certificate)], root_certificates=ca, require_client_auth=True
             )
             server.add_secure_port(config.listen, credentials)
     except RuntimeError as broken:
