@@ -123,6 +123,8 @@ class RaftNode:
             self._add_services(self._server, self._driver)
             await self._server.start()
         except BaseException:
+            if self._driver is not None:
+                await self._driver.crash()
             await self._end(0.0)
             raise
         self._guard = asyncio.get_running_loop().create_task(self._watch(self._driver))

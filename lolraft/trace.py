@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lolraft.multiraft.effects import Tell
+
 TURNS = 64
 TEXT_OF_ONE = 400
 """Characters of one event or effect in `Trace.text`: payloads can be large."""
@@ -89,3 +91,11 @@ class LogRing(logging.Handler):
                 self._watchers.remove(callback)
 
         return end
+
+
+def tell_line(tell: Tell) -> str:
+    """Return an event of the timeline as a line of the log."""
+    where = "" if tell.shard_id is None else f" shard={tell.shard_id}"
+    term = f" term={tell.term}" if tell.term else ""
+    peer = "" if tell.peer is None else f" peer={tell.peer}"
+    return f"{tell.kind}{where}{term}{peer} {tell.text}"

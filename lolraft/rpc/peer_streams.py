@@ -104,12 +104,12 @@ class DialledStream(ABC):
                 stood = await self._dial_once()
             except Exception:  # Nothing here is worth a node; it is our mistake, so it is logged.
                 logger.exception("%s: unexpected failure", self._name)
-            delay_s = FIRST_DELAY_S if stood else min(delay_s * 2, LAST_DELAY_S)
+            delay_s = FIRST_DELAY_S if stood else delay_s
             try:
                 async with asyncio.timeout(delay_s):
                     await self._hurry.wait()
             except TimeoutError:
-                continue
+                delay_s = min(delay_s * 2, LAST_DELAY_S)
 
     async def _dial_once(self) -> bool:
         """Dial, serve the stream until it breaks; return whether it ever stood."""

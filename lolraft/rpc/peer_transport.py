@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import TypeAlias
 
@@ -30,6 +29,9 @@ from lolraft.runtime.transport import (
 
 PIECE_PATIENCE_S = 5.0
 """A snapshot stream that brings nothing for so long is broken."""
+
+MOST_COUNTED = 1_000
+"""Of so many peers the bytes are counted."""
 
 FINAL = (
     grpc.StatusCode.NOT_FOUND,
@@ -96,8 +98,8 @@ class GrpcTransport(Transport):
             self._credentials = grpc.ssl_channel_credentials(ca, key, certificate)
         self._links: dict[NodeId, _Link] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self._sent: defaultdict[NodeId, int] = defaultdict(int)
-        self._received: defaultdict[NodeId, int] = defaultdict(int)
+        self._sent: dict[NodeId, int] = {}
+        self._received: dict[NodeId, int] = {}
 
     async def start(self, sink: Sink) -> None:
         """Begin to deliver; streams of peers that came earlier were read and dropped."""
@@ -229,19 +231,19 @@ class GrpcTransport(Transport):
 
     def count_sent(self, peer: NodeId, size: int) -> None:
         """Count bytes that go to *peer*."""
-        self._sent[peer] += size
+        _count(self._sent, peer, size)
 
     def count_received(self, peer: NodeId, size: int) -> None:
         """Count bytes that came from *peer*."""
-        self._received[peer] += size
+        _count(self._received, peer, size)
 
     def bytes_sent(self, peer: NodeId) -> int:
         """Return the bytes of messages that went to *peer*, without gRPC's own."""
-        return self._sent[peer]
+        return self._sent.get(peer, 0)
 
     def bytes_received(self, peer: NodeId) -> int:
         """Return the bytes of messages that came from *peer*, without gRPC's own."""
-        return self._received[peer]
+        return self._received.get(peer, 0)
 
     async def stop(self) -> None:
         """Let the last messages arrive, then close all streams, ours and those of peers."""
@@ -253,6 +255,11 @@ class GrpcTransport(Transport):
         for peer in tuple(self._links):
             self.hang_up(peer)
         await asyncio.gather(*self._closing, self.servicer.close(), return_exceptions=True)
+
+
+def _count(counts: dict[NodeId, int], peer: NodeId, size: int) -> None:
+    if peer in counts or len(counts) < MOST_COUNTED:  # Strangers can make up any name.
+        counts[peer] = counts.get(peer, 0) + size
 
 
 async def _close(link: _Link) -> None:

@@ -32,7 +32,7 @@ from lolraft.runtime.ports import Machine, MakeMachine, RuntimeFacts
 from lolraft.runtime.tickets import OnDone, Tickets
 from lolraft.runtime.transport import SnapshotPiece, SnapshotUnavailable, Transport
 from lolraft.storage.interface import Storage
-from lolraft.trace import LogRing, Trace
+from lolraft.trace import LogRing, Trace, tell_line
 
 LATE_S = 0.02
 """A timer that fires later than this lets the sockets be read before deadlines count (L5)."""
@@ -250,9 +250,11 @@ class Driver:
         for shard_id, save in batch.saves:
             if save.snapshot is not None:
                 self._metas[shard_id] = save.snapshot
+        for shard_id in batch.dropped:
+            self._metas.pop(shard_id, None)
 
     def _tell(self, tell: Tell) -> None:
-        logger.info("%s", _line(tell))
+        logger.info("%s", tell_line(tell))
         for watcher in tuple(self._watchers):
             try:
                 watcher(tell)
@@ -390,10 +392,3 @@ class Driver:
                 yield piece
         except LookupError as gone:
             raise SnapshotUnavailable(f"the snapshot of shard {shard_id} is gone: {gone}") from gone
-
-
-def _line(tell: Tell) -> str:
-    where = "" if tell.shard_id is None else f" shard={tell.shard_id}"
-    term = f" term={tell.term}" if tell.term else ""
-    peer = "" if tell.peer is None else f" peer={tell.peer}"
-    return f"{tell.kind}{where}{term}{peer} {tell.text}"
