@@ -1,70 +1,22 @@
-"""What each key of the table does; a mixin of the app, beside the state that keys change."""
+"""What each key of the table does to the screen; a mixin of the app."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from textual.widgets import Input
 
-from lab.faults import FaultKind
 from lab.tui.filters import Filter
-from lab.tui.keys import transfer_target
-from lab.tui.paint import Look
-from lab.tui.scene import Scene, is_down, majority_lost_by, shard_name
-from lab.tui.screens.dialogs import Ask, ask_how_to_leave, ask_to_kill
+from lab.tui.scene import shard_name
 from lab.tui.screens.help import HelpScreen
 from lab.tui.widgets.panel import Panel
-
-if TYPE_CHECKING:
-    from textual.app import App
-
-    from lab.cluster.interface import Cluster
-    from lab.tui.deeds import Deeds
-    from lab.tui.desk import Desk
-
-    _Base = App[Any]
-else:
-    _Base = object
+from lab.tui.wishes import Wishes
 
 ORDERS = ("shard", "trouble", "lag", "term", "leader", "commit")
 COLOURINGS = ("leader", "term", "lag")
 _LINE_PANELS = ("lines", "events")
 
 
-class Actions(_Base):
-    """Selection, page and the actions of `keys.KEYS`."""
-
-    page = "cluster"
-    alone: str | None = None
-    at_node: str | None = None
-    at_shard: int | None = None
-    at_link: tuple[str, str] | None = None
-    at_index: int | None = None
-    picked = False
-    held = False
-    order = "shard"
-    descending = False
-    colouring = "leader"
-    shards_filter = Filter()
-    lines_filter = Filter()
-    _look = Look()
-
-    if TYPE_CHECKING:
-        deeds: Deeds
-        cluster: Cluster
-
-        @property
-        def desk(self) -> Desk | None:
-            """Return the desk."""
-
-        def scene(self) -> Scene | None:
-            """Return the scene."""
-
-        def redraw(self) -> None:
-            """Draw."""
-
-        def tick(self) -> None:
-            """Take a picture."""
+class Actions(Wishes):
+    """Selection, page and the actions of `keys.KEYS` that change only the screen."""
 
     # Selection.
 
@@ -147,187 +99,6 @@ class Actions(_Base):
         self.page, self.alone = page, None
         self.redraw()
 
-    # Nodes.
-
-    def _node(self) -> str | None:
-        scene = self.scene()
-        if scene is None or scene.view.node(self.at_node or "") is None:
-            self.notify("No node is selected yet.", severity="warning")
-            return None
-        return self.at_node
-
-    def action_kill(self) -> None:
-        """Kill the node; ask first only where that takes a majority."""
-        name, scene = self._node(), self.scene()
-        if name is None or scene is None:
-            return
-        lost = majority_lost_by(scene.view, scene.summary, name)
-        if not lost:
-            self.deeds.kill(name)
-            return
-        self.push_screen(
-            ask_to_kill(name, lost, len(scene.view.shards)),
-            lambda sure: self.deeds.kill(name) if sure else None,
-        )
-
-    def action_stop(self) -> None:
-        """Stop the node, or start it."""
-        name, scene = self._node(), self.scene()
-        node = scene.view.node(name or "") if scene else None
-        if name is None or node is None:
-            return
-        if is_down(node):
-            self.deeds.restart(name, "start")
-        else:
-            self.deeds.stop(name)
-
-    def action_pause(self) -> None:
-        """Pause the node, or let it go on."""
-        name, scene = self._node(), self.scene()
-        node = scene.view.node(name or "") if scene else None
-        if name is None or node is None:
-            return
-        if node.state == "paused":
-            self.deeds.resume(name)
-        elif is_down(node):
-            self.notify(f"{name} is {node.state}: r starts it again.", severity="warning")
-        else:
-            self.deeds.pause(name)
-
-    def action_restart(self) -> None:
-        """Restart the node."""
-        if (name := self._node()) is not None:
-            self.deeds.restart(name)
-
-    def action_isolate(self) -> None:
-        """Isolate the node."""
-        if (name := self._node()) is not None:
-            self.deeds.isolate(name)
-
-    def action_add_node(self, everywhere: bool) -> None:
-        """Add a node to the selected shard, or to every one."""
-        scene = self.scene()
-        if scene is None or self.at_shard is None:
-            self.notify("No shard has reported yet: there is nothing to join.", severity="warning")
-            return
-        self.deeds.add_node(sorted(scene.view.shards) if everywhere else [self.at_shard])
-
-    # Links.
-
-    def _link(self) -> tuple[str, str] | None:
-        if self.at_link is None:
-            self.notify("One node has no links: a adds another.", severity="warning")
-        return self.at_link
-
-    def action_cut(self) -> None:
-        """Cut the link one way, or heal that cut."""
-        link = self._link()
-        if link is None:
-            return
-        for fault in self.cluster.faults():
-            if fault.kind in (FaultKind.CUT, FaultKind.CUT_BOTH) and link in fault.links:
-                self.deeds.heal(fault)
-                return
-        self.deeds.cut(*link)
-
-    def action_cut_both(self) -> None:
-        """Cut the link both ways."""
-        if (link := self._link()) is not None:
-            self.deeds.cut_both(*link)
-
-    def action_partition(self) -> None:
-        """Ask for the sides, and part them."""
-        scene = self.scene()
-        names = [node.name for node in scene.view.nodes] if scene else []
-        if len(names) < 2:
-            self.notify("A partition needs two nodes: a adds another.", severity="warning")
-            return
-        small = (len(names) - 1) // 2 or 1
-        first = sorted(names, key=lambda name: (name != self.at_node, names.index(name)))[:small]
-        value = f"{' '.join(first)} | {' '.join(name for name in names if name not in first)}"
-        self.push_screen(
-            Ask(
-                "partition", "Which nodes on which side? They no longer hear the other sides.",
-                value=value, more="a node that is not named hears everybody",
-            ),
-            lambda text: self._part(text, names),
-        )  # fmt: skip
-
-    def _part(self, text: str | None, names: list[str]) -> None:
-        if text is None:
-            return
-        groups = tuple(tuple(side.split()) for side in text.split("|") if side.strip())
-        named = [name for group in groups for name in group]
-        unknown = [name for name in named if name not in names]
-        if unknown:
-            self.notify(f"No node {', '.join(unknown)}; there are {', '.join(names)}.",
-                        title="partition", severity="warning")  # fmt: skip
-        elif len(groups) < 2 or len(named) != len(set(named)):
-            self.notify("Write two sides or more, each node once: n1 n2 | n3 n4 n5.",
-                        title="partition", severity="warning")  # fmt: skip
-        else:
-            self.deeds.partition(groups)
-
-    def action_heal(self) -> None:
-        """End all network faults."""
-        self.deeds.heal()
-
-    def action_undo(self) -> None:
-        """Take back the newest fault."""
-        self.deeds.undo()
-
-    # Shards.
-
-    def _shard(self) -> int | None:
-        if self.at_shard is None:
-            self.notify("No shard has reported yet.", severity="warning")
-        return self.at_shard
-
-    def action_write(self) -> None:
-        """Ask for key=value and put it."""
-        shard_id = self._shard()
-        if shard_id is None:
-            return
-        name = shard_name(shard_id)
-
-        def then(text: str | None) -> None:
-            if text is not None:
-                key, _, value = text.partition("=")
-                self.deeds.write(shard_id, name, key.strip(), value.strip())
-
-        self.push_screen(
-            Ask(f"write to {name}", "key=value", value="hello=world",
-                more="acknowledged when a majority has it on disk"), then,
-        )  # fmt: skip
-
-    def action_read(self) -> None:
-        """Ask for a key and get it."""
-        shard_id = self._shard()
-        if shard_id is None:
-            return
-        name = shard_name(shard_id)
-
-        def then(text: str | None) -> None:
-            if text is not None:
-                self.deeds.read(shard_id, name, text)
-
-        self.push_screen(
-            Ask(f"read from {name}", "key", value="hello",
-                more="linearizable: it sees every write acknowledged before"), then,
-        )  # fmt: skip
-
-    def action_transfer(self) -> None:
-        """Hand the shard's leadership to the selected node, or the most caught-up voter."""
-        shard_id, scene = self._shard(), self.scene()
-        target = transfer_target(scene)
-        node = scene.view.node(target) if scene and target else None
-        if shard_id is None or scene is None:
-            return
-        if node is None:
-            self.notify("No other live voter could lead it.", severity="warning")
-            return
-        self.deeds.transfer(shard_id, shard_name(shard_id), node.name, node.node_id)
-
     # The screen.
 
     def action_filter(self) -> None:
@@ -338,7 +109,6 @@ class Actions(_Base):
         bar.placeholder = (
             "any words, !word inverts" if lines else "electing  !ok  n2  term>8  lag>100  s0017"
         )
-        bar.name_of = "lines" if lines else "shards"  # type: ignore[attr-defined]  # Whose words.
         bar.value = (self.lines_filter if lines else self.shards_filter).text
         bar.add_class("-open")
         bar.focus()
@@ -426,11 +196,3 @@ class Actions(_Base):
         """Show all keys, those of the focused panel first, and the legend."""
         panel = self._panel()
         self.push_screen(HelpScreen(self.scene(), panel.KEYS if panel else ""))
-
-    def action_leave(self) -> None:
-        """Ask what becomes of the cluster, then quit."""
-        nodes, faults = self.cluster.nodes(), self.cluster.faults()
-        self.push_screen(
-            ask_how_to_leave(self.cluster.title, len(nodes), len(faults)),
-            lambda leaving: self.exit(leaving) if leaving is not None else None,
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
@@ -14,6 +14,7 @@ from lab.cluster.interface import Cluster
 from lab.observe.view import ClusterView
 from lab.tui import keys
 from lab.tui.actions import Actions
+from lab.tui.commands import LabCommands
 from lab.tui.deeds import Deeds
 from lab.tui.desk import Desk
 from lab.tui.history import PhiHistory
@@ -50,7 +51,7 @@ class LabApp(Actions, App[Leaving]):
     CSS_PATH = "lab.tcss"
     TITLE = "raft lab"
     BINDINGS: ClassVar[list[BindingType]] = list(keys.bindings())
-    ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[Any]] = {LabCommands}
     ESCAPE_TO_MINIMIZE = False
 
     def __init__(
@@ -123,6 +124,17 @@ class LabApp(Actions, App[Leaving]):
                 self.at_node = names[0]
         if len(names) > 1 and (self.at_link is None or not set(self.at_link) <= set(names)):
             self.link_from(self.at_node or names[0], names)
+
+    @property
+    def focused_name(self) -> str | None:
+        """Return the name of the panel that has focus under any dialog."""
+        focused = self.screen_stack[0].focused
+        return focused.name if isinstance(focused, Panel) else None
+
+    def switch_glyphs(self) -> None:
+        """Change between the signs and plain ASCII."""
+        self.glyphs = ASCII if self.glyphs is UNICODE else UNICODE
+        self.redraw()
 
     def scene(self) -> Scene | None:
         """Return what is to be seen now, or None before the first picture."""

@@ -247,6 +247,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def short(number: int) -> str:
+    """Return *number* in at most four signs: 9412, 10k."""
+    return str(number) if number < 10_000 else f"{number // 1000}k"
+
+
 def rate(per_s: float) -> str:
     """Return a rate in four or five signs: 0, 87, 3.42k."""
     return f"{per_s / 1000:.2f}k" if per_s >= 1000 else f"{per_s:.0f}"

@@ -78,22 +78,19 @@ def _cluster_wide(shape: Shape) -> Plan:
         logs = min(shape.nodes + 6, middle - 5)
     body: Plan = {"nodes": Region(0, 1, width, top)}
     if shape.shards <= 8:
-        listed = shape.shards + 3
-        facts = min(shape.nodes + 6, middle - listed - 4)
-        body |= _rows(
-            left,
-            y,
-            [("map", listed), ("shard", facts), ("attention", middle - listed - facts)],
-        )
+        listed = max(3, shape.shards + 2)
+        facts = min(shape.nodes + 5, middle - listed - 4)
+        rest = middle - listed - facts
+        body |= _rows(left, y, [("map", listed), ("shard", facts), ("events", rest)])
     else:
         body |= _rows(left, y, [("map", middle - 6), ("attention", 6)])
     body |= _rows(right, y, [("logs", logs), ("phi", middle - logs)], x=left)
-    body |= _low(shape, y + middle, low)
+    body |= _low(shape, y + middle, low, "attention" if "events" in body else "events")
     return _framed(shape, body, hint=True)
 
 
-def _low(shape: Shape, y: int, height: int) -> Plan:
-    """Links, timeline and events side by side."""
+def _low(shape: Shape, y: int, height: int, third: str = "events") -> Plan:
+    """Links, timeline and a third panel side by side."""
     links = max(36, 11 + 6 * shape.nodes)
     events = min(64, max(40, shape.width * 52 // 140))
     if shape.width - links - events < 30:
@@ -102,7 +99,7 @@ def _low(shape: Shape, y: int, height: int) -> Plan:
     return {
         "links": Region(0, y, links, height),
         "timeline": Region(links, y, lanes, height),
-        "events": Region(links + lanes, y, events, height),
+        third: Region(links + lanes, y, events, height),
     }
 
 
@@ -164,16 +161,33 @@ def _page(shape: Shape, area: Region) -> Plan:
             return _rows(width, y, [("phi", height - links), ("links", links)])
         return _rows(width, y, [("links", links), ("phi", height - links)])
     if shape.page == "shard":
-        facts = min(shape.nodes + 6, height // 2)
-        return _rows(width, y, [("logs", height - facts), ("shard", facts)])
+        return _shard(shape, area)
     if wide:
-        left = width * 62 // 140
-        facts = 12
+        left = width * 70 // 140
+        facts = max(11, shape.nodes + 2)
         body = _rows(left, y, [("facts", facts), ("roles", height - facts)])
         return body | _rows(width - left, y, [("lines", height)], x=left)
     facts = 10
     half = (height - facts) // 2
     return _rows(width, y, [("facts", facts), ("roles", half), ("lines", height - facts - half)])
+
+
+def _shard(shape: Shape, area: Region) -> Plan:
+    """One shard: its logs as wide as the screen, its replicas, and what happened."""
+    width, y, height = area.width, area.y, area.height
+    facts = shape.nodes + 5
+    logs = 2 * shape.nodes + 6
+    if logs + facts > height:
+        logs = max(shape.nodes + 5, height - facts)
+    body = _rows(width, y, [("logs", logs)])
+    rest = height - logs
+    if width < WIDE:
+        return body | _rows(
+            width, y + logs, [("shard", min(facts, rest)), ("events", rest - facts)]
+        )
+    left = max(80, width * 80 // 140)
+    body |= _rows(left, y + logs, [("shard", rest)])
+    return body | _rows(width - left, y + logs, [("events", rest)], x=left)
 
 
 def _rows(width: int, y: int, parts: list[tuple[str, int]], x: int = 0) -> Plan:

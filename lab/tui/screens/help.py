@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.style import Style
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from lab.tui.keys import GROUPS, KEYS, Key, filled
-from lab.tui.paint import Look, ink
+from lab.tui.paint import Look
 from lab.tui.scene import Scene
 
 
@@ -38,36 +39,39 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help") as page:
             page.border_title = "keys"
             page.border_subtitle = "j k scroll · esc closes"
-            yield Static(self._text())
+            yield Static(self._rows())
 
     def action_scroll(self, rows: int) -> None:
         """Scroll by rows."""
         self.query_one("#help").scroll_relative(y=rows, animate=False)
 
-    def _text(self) -> Text:
+    def _rows(self) -> Table:
         look = self._scene.look if self._scene else Look()
         words = filled(self._scene)
-        text = Text()
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(width=10, no_wrap=True)
+        table.add_column(width=14, no_wrap=True)
+        table.add_column()
         mine = [key for key in KEYS if self._panel in key.panels]
         if mine:
-            _group(text, look, f"Here: {self._panel}", mine, words)
+            _group(table, look, f"here: {self._panel}", mine, words)
         for group, title in GROUPS.items():
-            _group(text, look, title, [key for key in KEYS if key.group == group], words)
-        text.append("Signs\n", ink(look.palette.text, None, True))
+            _group(table, look, title, [key for key in KEYS if key.group == group], words)
+        table.add_row(Text("Signs", look.strong))
         for sign, style, meaning in legend(look):
-            text.append(f"  {sign:<9}", style)
-            text.append(f" {meaning}\n", look.dim)
-        return text
+            table.add_row(Text(f"  {sign}", style), "", Text(meaning, look.dim))
+        return table
 
 
-def _group(text: Text, look: Look, title: str, keys: list[Key], words: Mapping[str, str]) -> None:
-    text.append(f"{title}\n", ink(look.palette.text, None, True))
+def _group(table: Table, look: Look, title: str, keys: list[Key], words: Mapping[str, str]) -> None:
+    table.add_row(Text(title, look.strong))
     for key in keys:
-        text.append(f"  {key.shown:<9}", look.key)
-        says = key.says.format(**words)
-        text.append(f" {key.label.format(**words):<14} ", look.text)
-        text.append(f"{says}\n", look.dim)
-    text.append("\n")
+        table.add_row(
+            Text(f"  {key.shown}", look.key),
+            Text(key.label.format(**words), look.text),
+            Text(key.says.format(**words), look.dim),
+        )
+    table.add_row("")
 
 
 def legend(look: Look) -> list[tuple[str, Style, str]]:

@@ -57,7 +57,7 @@ class AttentionPanel(ListPanel):
             return "no shard has reported yet"
         if scene.summary.troubles:
             return f"nothing passes the filter /{scene.shards_filter.text}"
-        return "all shards led, no replica lagging, no node silent"
+        return "all led, none lagging, none silent"
 
     def foot(self, scene: Scene, total: int) -> str:
         """Say how many rows are out of sight."""

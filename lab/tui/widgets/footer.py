@@ -50,10 +50,12 @@ class KeyLine(Panel, can_focus=False):
         )
         for key in chosen:
             label = key.label.format(**words)
-            if line.width + len(key.first) + len(label) + 2 > width - tail.width - 1:
+            gap = "" if not line.width else " " if width < 120 else "  "
+            if line.width + len(gap) + len(key.first) + len(label) + 1 > width - tail.width - 1:
                 continue
+            line.add(gap, look.text)
             start = line.width
-            line.add(key.first, look.key).add(f" {label} ", look.text)
+            line.add(key.first, look.key).add(f" {label}", look.text)
             self._spots.append((start, line.width, key.action))
         start = width - tail.width
         for key in pinned:

@@ -47,6 +47,8 @@ def _consequence(scene: Scene, name: str) -> Line:
     lost = majority_lost_by(scene.view, scene.summary, name)
     leads = scene.summary.leads.get(name, 0)
     line = Line(f"     {look.glyphs.arrow} without {name}: ", look.faint)
+    if lost and len(scene.view.shards) == 1:
+        return line.add("no majority, so no leader and no writes", look.harm)
     if lost:
         return line.add(f"{lost} of {len(scene.view.shards)} shards lose their majority", look.harm)
     word = "election" if leads == 1 else "elections"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.tui.paint import Line, ink, phi_text
+from lab.tui.paint import Line, ink, phi_text, span_s
 from lab.tui.scene import Scene
 from lab.tui.widgets.panel import Page, Panel
 
@@ -27,13 +27,16 @@ class LinksPanel(Panel):
             tuple((name, c.reporting) for name, c in scene.summary.conditions.items()),
             scene.summary.cut_links,
             scene.link,
+            scene.view.links.get(scene.link) if scene.link else None,
+            scene.view.faults and int(scene.view.now_s),
         )
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
         """Paint the matrix; more nodes make narrower cells."""
         look = scene.look
         self._names = names = [node.name for node in scene.view.nodes]
-        title = Line(f"links · receiver’s {look.glyphs.phi} of sender", look.text)
+        whose = " of sender" if width >= 34 else ""
+        title = Line(f"links · receiver’s {look.glyphs.phi}{whose}", look.text)
         if len(names) < 2:
             words = " one node has no links: a adds another" if names else " no nodes yet"
             return Page(lines=[Line(words, look.dim)], title=title)
@@ -49,7 +52,7 @@ class LinksPanel(Panel):
             lines.append(line)
         room = height - len(lines)
         if room >= 1:
-            if room > 3:
+            if room > 3 and width >= 34:
                 lines.append(Line())
             keys = (("x", "cut"), ("X", "both"), ("i", "isolate"), ("0", "heal"))
             foot = Line(" ")
@@ -57,15 +60,13 @@ class LinksPanel(Panel):
                 if foot.width + len(word) + 4 <= width:
                     foot.add(key, look.key).add(f" {word}  ", look.dim)
             lines.append(foot)
-        return Page(lines=lines, title=title, hint=self._words(scene) if width > 60 else "")
-
-    def _words(self, scene: Scene) -> str:
-        link = scene.view.links.get(scene.link) if scene.link else None
-        if link is None:
-            return ""
-        trip = f"{link.round_trip_s * 1000:.1f} ms" if link.round_trip_s else "unknown"
-        arrow = scene.look.glyphs.arrow
-        return f"{link.sender} {arrow} {link.receiver}: round trip {trip}"
+        beside = _LEFT + self._cell * len(names) + 4
+        if width - beside >= 34:
+            for line, part in zip(lines, _about(scene), strict=False):
+                line.to(beside).extend(part)
+        elif height - len(lines) >= 6:
+            lines += [Line(), *(Line(" ").extend(part) for part in _about(scene))]
+        return Page(lines=lines, title=title)
 
     def _paint_cell(self, line: Line, scene: Scene, sender: str, receiver: str) -> None:
         look, cell = scene.look, self._cell
@@ -113,6 +114,33 @@ class LinksPanel(Panel):
         names = self._names
         if 0 <= row < len(names) and 0 <= column < len(names) and row != column:
             self.post_message(self.Chose("link", (names[row], names[column])))
+
+
+def _about(scene: Scene) -> list[Line]:
+    """Say all that is known of the link under the cursor."""
+    look = scene.look
+    if scene.link is None:
+        return []
+    sender, receiver = scene.link
+    lines = [Line(f"{sender} {look.glyphs.arrow} {receiver}", look.strong)]
+    link = scene.view.links.get(scene.link)
+    if link is None:
+        return [*lines, Line(f"{receiver} has not reported on {sender}", look.dim)]
+    trip = f"{link.round_trip_s * 1000:.1f} ms" if link.round_trip_s else "unknown"
+    heard = "never" if link.last_heard_s == float("inf") else f"{span_s(link.last_heard_s)} before"
+    facts = [
+        (look.glyphs.phi, f"{phi_text(link.phi)}, limit {link.threshold:g}"),
+        ("beats", f"every {link.mean_s * 1000:.0f} ms ± {link.deviation_s * 1000:.0f}"),
+        ("heard", f"{heard} its report"),
+        ("trip", f"{trip} there and back"),
+    ]
+    for fault in scene.view.faults:
+        if scene.link in fault.links:
+            facts[3] = ("cut", f"by you {span_s(scene.view.now_s - fault.since_s)} ago")
+            facts.append(("by", fault.mechanism))
+    for word, value in facts:
+        lines.append(Line(f"{word:<6}", look.dim).add(value, look.text))
+    return lines
 
 
 def _middle(text: str, width: int) -> str:

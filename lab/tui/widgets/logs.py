@@ -39,10 +39,10 @@ class LogsPanel(Panel):
 
     def inputs(self, scene: Scene) -> tuple[object, ...]:
         """Depend on the shard, its logs, the cursor and who is alive."""
-        conditions = scene.summary.conditions
+        conditions = tuple((n, c.word) for n, c in scene.summary.conditions.items())
         return (
             scene.shard, scene.shard_id, scene.view.logs, scene.view.logs_shard, scene.index,
-            scene.node, scene.narrow, tuple((name, c.word) for name, c in conditions.items()),
+            scene.node, scene.narrow, scene.page, conditions,
             self._phi_text(scene) if scene.narrow else "",
         )  # fmt: skip
 
@@ -66,7 +66,11 @@ class LogsPanel(Panel):
             replica = shard.replicas.get(name)
             lines.extend(_row(scene, window, name, replica, logs.get(name), self._per_node == 2))
         self._foot(scene, window, lines, width, height)
-        return Page(lines=lines, title=_title(scene, shard_name(shard.shard_id)), hint=_HINT)
+        return Page(
+            lines=lines,
+            title=_title(scene, shard_name(shard.shard_id)),
+            hint=_hint(scene),
+        )
 
     def _foot(
         self, scene: Scene, window: _Window, lines: list[Line], width: int, height: int
@@ -148,7 +152,9 @@ class LogsPanel(Panel):
         return _entry(self.scene, self._window, self._cursor(self.scene), 200).plain.strip()
 
 
-_HINT = "h l index · j k replica · enter shard"
+def _hint(scene: Scene) -> str:
+    enter = " · enter shard" if scene.page == "cluster" else ""
+    return f"h l index · j k replica{enter}"
 
 
 def _title(scene: Scene, name: str) -> Line:
@@ -211,7 +217,8 @@ def _row(
         words = f"log not read · last {replica.last_index} · commit {replica.commit_index}"
         line.add(words if live else f"no answer · {words[15:]}", look.faint)
         return [line, Line()] if two else [line]
-    _cells(line, look, window, log, window.entries.get(name, {}), marked=not two)
+    cursor = scene.index if here else None
+    _cells(line, look, window, log, window.entries.get(name, {}), marked=not two, cursor=cursor)
     return [line, _marks(look, window, log)] if two else [line]
 
 
@@ -223,13 +230,17 @@ def _cells(
     entries: Mapping[int, EntryView],
     *,
     marked: bool,
+    cursor: int | None,
 ) -> None:
     glyphs = look.glyphs
     behind = ink(look.palette.faint, look.palette.ground)
     for index in range(window.first, window.last + 1):
         entry = entries.get(index)
         mark = _mark(log, index) if marked else ""
-        if index <= log.base_index:
+        if index == cursor:
+            text = _cell(look, window, log, entry)[0] if entry else "  "
+            line.add(text, ink(look.palette.cursor[1], look.palette.cursor[0], True))
+        elif index <= log.base_index:
             line.add(glyphs.behind * 2, behind)
         elif entry is None:
             blank = glyphs.nothing if index > log.last_index else glyphs.behind

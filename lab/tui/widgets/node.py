@@ -35,7 +35,7 @@ class NodeFacts(Panel):
             return Page(lines=[Line(" no node is selected", look.dim)], title=Line("node"))
         facts = _facts(scene, node)
         beliefs = _beliefs(scene, node.name)
-        split = max(30, width * 45 // 100)
+        split = max(width // 2, width - 29)
         lines = []
         for row in range(min(height, max(len(facts), len(beliefs)))):
             line = Line(" ")
@@ -67,20 +67,20 @@ def _facts(scene: Scene, node: NodeView) -> list[tuple[str, str]]:
     condition = scene.condition(node.name)
     seen = "never" if node.reported_at_s is None else f"{span_s(condition.age_s)} ago"
     leading = scene.summary.leads.get(node.name, 0)
+    following = max(0, node.following + node.leading - leading)
     facts = [
         ("id", node.node_id),
-        ("report", seen + (f" · {node.detail}" if node.detail else "")),
-        (
-            "shards",
-            f"leads {leading:,}, follows {max(0, node.following + node.leading - leading):,}",
-        ),
+        ("report", f"{seen} · up {span_s(node.uptime_s)}"),
+        ("shards", f"leads {leading:,}, follows {following:,}"),
         ("epoch", f"{node.epoch} · incarnation {node.incarnation & 0xFFFFFFFF:08x}"),
-        ("runs", f"{node.app or '?'} · lolraft {node.version or '?'} · up {span_s(node.uptime_s)}"),
+        ("runs", f"{node.app or 'no app'} · lolraft {node.version or 'unknown'}"),
         ("cpu, rss", f"{node.cpu * 100:.0f}% of a core · {size(node.rss_bytes)}"),
         ("disk", _disk(node)),
         ("commits", f"{node.commits:,} · {node.commits_per_s:,.0f}/s"),
         ("queues", f"{size(node.queue_bytes)} to peers"),
     ]
+    if node.detail:
+        facts.insert(1, ("why", node.detail))
     return facts
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from rich.style import Style
 
 from lab.observe.view import NodeView
-from lab.tui.paint import Line, Look, count, cut, ink, phi_text, size, span_s, spark
-from lab.tui.scene import Scene
+from lab.tui.paint import Line, Look, count, cut, ink, phi_text, short, size, span_s, spark
+from lab.tui.scene import Condition, Scene
 from lab.tui.widgets.panel import Page, Panel
 
 CARD_ROWS = 6
+FADED_AFTER_S = 5.0
 
 
 class NodesPanel(Panel):
@@ -116,11 +117,13 @@ def gauge(look: Look, phi: float, threshold: float, width: int) -> Line:
     return line
 
 
-def _inks(look: Look, *, live: bool) -> tuple[Style, Style, Style]:
-    """Return strong, plain and star ink; all faded for a node that does not report."""
-    if not live:
+def _inks(look: Look, condition: Condition) -> tuple[Style, Style, Style]:
+    """Return strong, plain and star ink; they fade with the age of the last report."""
+    if condition.reporting:
+        return look.strong, look.dim, look.warn
+    if condition.age_s < FADED_AFTER_S:
         return look.dim, look.faint, look.dim
-    return look.strong, look.dim, look.warn
+    return look.faint, look.faint, look.faint
 
 
 def _state(scene: Scene, node: NodeView, width: int) -> Line:
@@ -140,7 +143,7 @@ def _card(scene: Scene, node: NodeView, width: int) -> list[Line]:
     here = scene.node == node.name
     condition = scene.condition(node.name)
     live = condition.reporting
-    strong, plain, star = _inks(look, live=live)
+    strong, plain, star = _inks(look, condition)
     edge = ink(look.palette.warn if here else look.palette.line)
     wire, side = glyphs.sides[0], glyphs.sides[1]
     inner = width - 4
@@ -176,7 +179,7 @@ def _followed(node: NodeView, leading: int) -> int:
 
 
 def _cpu(look: Look, node: NodeView, width: int, *, live: bool) -> Line:
-    strong, plain, _ = _inks(look, live=live)
+    strong, plain = (look.strong, look.dim) if live else (look.dim, look.faint)
     percent = f"{node.cpu * 100:>4.0f}%" if live else "   – "
     line = Line("cpu ", plain).add(percent, strong).add(" ")
     top = max(0.6, *node.cpu_history) if node.cpu_history else 1.0
@@ -193,9 +196,9 @@ def _last_words(scene: Scene, node: NodeView, width: int) -> Line:
         return Line(cut(node.detail or "ended by itself · r restarts", width), look.harm)
     if condition.word == "starting":
         return Line("no report yet", look.dim)
-    age = f"{span_s(condition.age_s)} ago" if condition.age_s < 1e9 else "never"
+    age = f"{span_s(condition.age_s)} ago" if condition.age_s < 1e9 else "never seen"
     key = keys.get(node.state, "")
-    line = Line(f"seen {age}", look.dim)
+    line = Line(f"seen {age}" if len(key) + 16 < width - 2 else age, look.dim)
     return line.add("  ").add(key, look.warn) if line.width + len(key) + 2 <= width else line
 
 
@@ -205,19 +208,21 @@ def _line(scene: Scene, node: NodeView, width: int, focused: bool) -> Line:
     here = scene.node == node.name
     condition = scene.condition(node.name)
     live = condition.reporting
-    strong, plain, star = _inks(look, live=live)
+    strong, plain, star = _inks(look, condition)
     line = Line(glyphs.cursor if here else " ", look.warn if focused or here else look.dim)
     line.add(f" {scene.digit(node.name)} ", look.node(scene.number(node.name), live=live))
     line.add(f" {node.name:<3}", strong).add(" ")
     line.extend(_state(scene, node, 10 if width < 100 else 14)).to(18 if width < 100 else 22)
     leading = scene.summary.leads.get(node.name, 0) if live else 0
+    digits, number = (6, count) if width >= 48 else (4, short)
     line.add(glyphs.lead, star if leading else plain)
-    line.add(f"{count(leading):>6} ", star if leading else plain)
-    line.add(glyphs.follow, strong).add(f"{count(_followed(node, leading)):>6}", strong)
+    line.add(f"{number(leading):>{digits}} ", star if leading else plain)
+    line.add(glyphs.follow, strong).add(f"{number(_followed(node, leading)):>{digits}}", strong)
     phi = scene.summary.phis.get(node.name, 0.0)
     tone = look.ranked(phi, scene.summary.threshold)
-    if width - line.width >= 8:
-        line.add(f"  {glyphs.phi} ", plain).add(f"{phi_text(phi):>4}", tone)
+    if width - line.width >= 7:
+        gap = "  " if width >= 48 else " "
+        line.add(f"{gap}{glyphs.phi} ", plain).add(f"{phi_text(phi):>4}", tone)
     room = width - line.width
     if room >= 25:
         wide = 12 if room < 45 else 18

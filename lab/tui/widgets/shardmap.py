@@ -41,7 +41,7 @@ class ShardMap(Panel):
             words = Line(" no shard has reported yet: nodes say what they host when they are up")
             words.spans = [*Line(words.plain, scene.look.dim).spans]
             return Page(lines=[words], title=Line("shards", scene.look.text))
-        if len(self._ids) < height and width >= 44 and len(self._ids) <= 12:
+        if len(self._ids) <= height and width >= 44 and len(self._ids) <= 12:
             self._grid = (1, 1, 0, width)
             lines = [_listed(scene, scene.view.shards[number], width) for number in self._ids]
             return Page(lines=lines, title=_title(scene, len(self._ids), 1, listed=True))
@@ -207,9 +207,11 @@ def _legend(scene: Scene, width: int) -> Line:
     for name in names:
         line.add(scene.digit(name), look.node(scene.number(name)))
         line.add(f"{count(scene.summary.leads.get(name, 0))} " if counted else " ", look.dim)
-    words = ((glyphs.no_leader, "none", "harm"), (glyphs.electing, "vote", "warn"))
-    for sign, word, tone in (*words, (glyphs.lagging, "lag", "warn")):
-        line.add(sign, look.alarm(tone)).add(f"{word} ", look.dim)
+    lag = (glyphs.lagging, "lag", "warn")
+    signs = ((glyphs.no_leader, "none", "harm"), (glyphs.electing, "vote", "warn"), lag)
+    spelled = line.width + 16 <= width
+    for sign, word, tone in signs:
+        line.add(sign, look.alarm(tone)).add(f"{word} " if spelled else " ", look.dim)
     return line
 
 

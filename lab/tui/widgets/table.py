@@ -73,6 +73,8 @@ class ShardTable(ListPanel):
             text = text if name == "shard" else f"{text:>{size}}"
             line.to(column).add(text, look.key if here else look.dim)
         line.to(_ROLES)
+        if not scene.narrow:
+            line.add("    last     snap    live  ", look.dim)
         for node in scene.view.nodes:
             style = look.node(scene.number(node.name), live=scene.condition(node.name).reporting)
             line.add(scene.digit(node.name), style).add(" ")
@@ -99,6 +101,8 @@ class ShardTable(ListPanel):
         line.add(f" {count(behind) if behind else glyphs.nothing:>6} ",
                  look.warn if behind else look.faint)  # fmt: skip
         line.to(_ROLES)
+        if not scene.narrow:
+            _more(line, scene, item)
         for node in scene.view.nodes:
             replica = item.replicas.get(node.name)
             if replica is None:
@@ -164,3 +168,15 @@ class ShardTable(ListPanel):
                 return
         if x >= _ROLES:
             self.post_message(self.Chose("order", "trouble"))
+
+
+def _more(line: Line, scene: Scene, shard: ShardView) -> None:
+    """Add the newest index, the oldest snapshot and how many voters live."""
+    look = scene.look
+    replicas = shard.replicas.values()
+    last = max((replica.last_index for replica in replicas), default=0)
+    snap = min((replica.snapshot_index for replica in replicas), default=0)
+    live = sum(scene.condition(name).reporting for name in shard.voters)
+    enough = live > len(shard.voters) // 2
+    line.add(f"{last:>8} {snap:>8}", look.text)
+    line.add(f"{f'{live}/{len(shard.voters)}':>8}  ", look.dim if enough else look.harm)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.tui.paint import Line, Look, count, ink, rate
+from lab.tui.paint import Line, Look, count, cut, ink, rate
 from lab.tui.scene import Scene
 from lab.tui.widgets.panel import Page, Panel
 
@@ -73,7 +73,10 @@ class TitleLine(Panel, can_focus=False):
         look = scene.look
         if scene.view.verdict == "SAFE":
             return Line(f"{look.glyphs.good} SAFE", ink(look.palette.well, None, True))
-        return Line(f"? {scene.view.verdict}", look.warn)
+        line = Line(f"? {scene.view.verdict}", look.warn)
+        if scene.view.verdict_why and not scene.narrow:
+            line.add(f" {cut(scene.view.verdict_why, 40)}", look.dim)
+        return line
 
     def _alarm(self, scene: Scene, width: int) -> Line:
         look = scene.look
