@@ -1,10 +1,4 @@
-"""
-Multi-Raft for Python: many Raft groups in one process, over one disk writer and gRPC.
-
-What a program needs is here: `RaftNode` runs a node with your `RaftApp`, `RaftClient` talks to a
-cluster. The names are loaded when they are first used, so that the pure layers can be imported
-without gRPC.
-"""
+"""Multi-Raft for Python: many Raft groups share one process, one disk writer, one stream a peer."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One node: many shards, one ledger, one detector per peer, one outbox per peer, one group commit."""
+"""One node: many shards, one ledger, a detector and an outbox per peer, one group commit."""

@@ -34,7 +34,7 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendFrame:
-    """Write *frame* on the Exchange stream to *peer*, then say `FrameWritten`; none is in flight."""
+    """Write *frame* on the Exchange stream, then say `FrameWritten`; no other is in flight."""
 
     peer: NodeId
     frame: Frame

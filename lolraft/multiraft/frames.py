@@ -86,6 +86,7 @@ class NodeHeartbeat:
     claims: tuple[Claim, ...] = ()
     withdrawn: tuple[ShardId, ...] = ()
     disk_is_well: bool = True  # Without it, no leadership is handed to this node (L11).
+    objections_seen: int = 0  # The version of the receiver's objections that is known (L6).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

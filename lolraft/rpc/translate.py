@@ -87,6 +87,7 @@ def heartbeat_bytes(heartbeat: NodeHeartbeat) -> bytes:
         claim_groups=[claim.group for claim in claims],
         withdrawn=heartbeat.withdrawn,
         disk_is_well=heartbeat.disk_is_well,
+        objections_seen=heartbeat.objections_seen,
     ).SerializeToString()
 
 

@@ -84,6 +84,7 @@ def heartbeat(raw: bytes) -> NodeHeartbeat:
         claims=tuple(Claim(shard_id=s, term=t, group=g) for s, t, g in columns),
         withdrawn=tuple(wire.withdrawn),
         disk_is_well=wire.disk_is_well,
+        objections_seen=wire.objections_seen,
     )
 
 

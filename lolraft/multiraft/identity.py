@@ -1,0 +1,43 @@
+"""One form of a node's id: what peers dial (PROTOCOL C7)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from lolraft.raft.types import NodeId
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def normalise(text: str) -> NodeId:
+    """
+    Return *text* as the id that is stored and compared: `http://node-0:50000`.
+
+    The scheme defaults to http, the host is lower-case, the port explicit, no slash ends it;
+    `https` is another id than `http`.
+
+    Raises:
+        ValueError: *text* names no host, or more than scheme, host and port.
+    """
+    shape = f"a server id looks like http://host:50000, not {text!r}"
+    whole = text.strip()
+    if "://" not in whole:
+        whole = f"http://{whole}"
+    try:
+        parts = urlsplit(whole)
+        port = parts.port
+    except ValueError as broken:
+        raise ValueError(shape) from broken
+    scheme, host = parts.scheme.lower(), parts.hostname
+    rest = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if scheme not in DEFAULT_PORTS or not host or rest or port == 0:
+        raise ValueError(shape)
+    if any(character.isspace() or ord(character) < 33 for character in host):
+        raise ValueError(shape)
+    shown = f"[{host.lower()}]" if ":" in host else host.lower()
+    return NodeId(f"{scheme}://{shown}:{port or DEFAULT_PORTS[scheme]}")
+
+
+def with_slash(node_id: NodeId) -> str:
+    """Return the text form of lolraft 0.10.2, which always ends in a slash."""
+    return f"{node_id}/"

@@ -1,0 +1,152 @@
+"""Step one replica, and settle what it wants against the disk (DESIGN 4, PROTOCOL S1)."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import replace
+
+from lolraft.multiraft import applying, beliefs, requests
+from lolraft.multiraft.effects import RunFetch
+from lolraft.multiraft.node import Node, Shard
+from lolraft.raft import core
+from lolraft.raft.effects import (
+    Answer,
+    Apply,
+    ConfirmLeadership,
+    Effect,
+    FetchSnapshot,
+    InstallSnapshot,
+    Notice,
+    Proposed,
+    Removed,
+    Save,
+    Send,
+    ServeRead,
+)
+from lolraft.raft.events import AppendRequest, Event, SnapshotOffer, Stop
+from lolraft.raft.types import Role
+
+
+def drain(node: Node) -> None:
+    """Step replicas until nothing is left to do in this turn."""
+    while node.todo:
+        shard, event = node.todo.popleft()
+        if node.shards.get(shard.shard_id) is shard:
+            step_shard(node, shard, event)
+
+
+def step_shard(node: Node, shard: Shard, event: Event) -> None:
+    """Give one event to one replica; an assertion that breaks stops that replica alone."""
+    state = shard.state
+    before = beliefs.glance(state)
+    deadline_s = state.deadline_s
+    try:
+        effects = core.step(state, node.now_s, event)
+    except Exception as broken:  # Ours to blame; the other shards go on (S11).
+        fail(node, shard, "".join(traceback.format_exception(broken)[-3:]))
+        return
+    beliefs.after_step(node, shard, before)
+    for effect in effects:
+        settle(node, shard, effect)
+    if state.deadline_s is not None and state.deadline_s != deadline_s:
+        node.watch_deadline(shard)
+    node.mark(shard.shard_id)
+
+
+def fail(node: Node, shard: Shard, reason: str) -> None:
+    """Stop one replica for good: its claim is withdrawn in this very step (L6)."""
+    if shard.state.stopped:
+        return
+    before = beliefs.glance(shard.state)
+    try:
+        effects = core.step(shard.state, node.now_s, Stop(reason=reason.splitlines()[-1]))
+    except Exception:  # Its state is broken; being silent is all that is left.
+        shard.state.stopped, shard.state.role = True, Role.FOLLOWER
+        shard.state.leader_id = shard.state.leadership = None
+        effects = []
+    beliefs.after_step(node, shard, before)
+    for effect in effects:
+        if not isinstance(effect, Save):  # A broken replica writes nothing any more.
+            handle(node, shard, effect)
+    shard.held.clear()
+    node.tell("stopped", reason, shard_id=shard.shard_id)
+    node.mark(shard.shard_id)
+
+
+def settle(node: Node, shard: Shard, effect: Effect) -> None:
+    """
+    Let an effect out at once, or when every Save of this shard before it is durable.
+
+    Only a leader's `AppendRequest` may overtake the disk (§10.2.1), and what needs none: applying
+    what a quorum holds, and reading it. All else waits, for Saves of earlier steps too (S1).
+    """
+    state = shard.state
+    if isinstance(effect, Save):
+        node.saves.append((shard.shard_id, effect))
+        if effect.ballot is not None:
+            node.ballot_batch = node.next_batch
+        return
+    overtakes = isinstance(effect, Notice) or (
+        state.role is Role.LEADER
+        and (
+            isinstance(effect, Apply | Proposed | ConfirmLeadership | ServeRead)
+            or (isinstance(effect, Send) and isinstance(effect.message, AppendRequest))
+        )
+    )
+    if overtakes or shard.durable >= state.saved_number:
+        handle(node, shard, effect)
+    else:
+        shard.held.append((state.saved_number, effect))
+
+
+def release(node: Node, shard: Shard) -> None:
+    """Let out what waited for the Saves that are durable now."""
+    while shard.held and shard.held[0][0] <= shard.durable:
+        handle(node, shard, shard.held.popleft()[1])
+
+
+def handle(node: Node, shard: Shard, effect: Effect) -> None:
+    """Do what one effect of a replica says; nothing waits any more."""
+    match effect:
+        case Send():
+            _send(node, shard, effect)
+        case Apply():
+            applying.on_apply(node, shard, effect.entries)
+        case Proposed():
+            requests.on_proposed(node, shard, effect)
+        case Answer():
+            text = effect.message.encode()
+            requests.finish(node, effect.ticket, effect.code, text, effect.leader_id)
+        case ConfirmLeadership():
+            beliefs.want_round(node, shard, effect.round_)
+        case ServeRead():
+            applying.serve_read(node, shard, effect)
+        case FetchSnapshot():
+            group = shard.state.group
+            run = RunFetch(
+                shard_id=shard.shard_id, source=effect.source, clock=effect.clock, group=group
+            )
+            node.out.append(run)
+        case InstallSnapshot():
+            applying.on_install(node, shard, effect.meta)
+        case Removed():
+            applying.on_removed(node, shard, effect.index)
+        case Notice():
+            node.tell(
+                effect.kind,
+                effect.text,
+                shard_id=shard.shard_id,
+                term=shard.state.current_term,
+            )
+        case Save():
+            raise AssertionError("a Save is settled, never handled")
+
+
+def _send(node: Node, shard: Shard, effect: Send) -> None:
+    peer = node.peer(effect.to)
+    message = effect.message
+    if isinstance(message, AppendRequest | SnapshotOffer):
+        # Under which ledger it was sent, so that belief does not depend on which stream is
+        # faster (L1).
+        message = replace(message, ledger=(node.record.epoch, peer.out_ledger.version))
+    peer.outbox.put(shard.shard_id, message)
