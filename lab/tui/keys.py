@@ -87,7 +87,7 @@ KEYS: tuple[Key, ...] = (
         says="SIGTERM and wait, or start a stopped node", title="Node: {stop} {node}",
         footer=7, panels=("nodes",)),
     Key(id="pause", keys="p", action="pause", group="node", label="{pause}",
-        says="freeze all its threads, or let it go on: peers hear silence, not a closed line",
+        says="freeze its threads, or let them go on: peers hear silence",
         title="Node: {pause} {node}", footer=2, panels=("nodes",)),
     Key(id="restart", keys="r", action="restart", group="node", label="restart",
         says="start again on the same data; a running node is stopped first",

@@ -145,7 +145,7 @@ class Look:
     def node(self, number: int, *, live: bool = True) -> Style:
         """Return the label of node *number* (from 0)."""
         ground, text = self.palette.nodes[number % len(self.palette.nodes)]
-        return ink(text if live else self.palette.dim, ground, live)
+        return ink(text if live else self.palette.old_label, ground, live)
 
     def cell(self, number: int) -> Style:
         """Return the deep ground that a node's shards have in the map."""
@@ -159,7 +159,7 @@ class Look:
 
     def open_term(self, age: int) -> Style:
         """Return an uncommitted entry's ink: the term's hue without the ground."""
-        return ink(self.palette.terms[min(age, len(self.palette.terms) - 1)][0])
+        return ink(self.palette.open_terms[min(age, len(self.palette.open_terms) - 1)])
 
     def ranked(self, phi: float, threshold: float) -> Style:
         """Return the ink for a phi: well, doubtful from a quarter of the threshold, harm."""
@@ -276,3 +276,8 @@ def span_s(seconds: float) -> str:
 def phi_text(phi: float) -> str:
     """Return phi in at most four signs; beyond 16 the number says nothing more."""
     return "≥16" if phi >= 16 else f"{phi:.1f}"
+
+
+def known_phi(phi: float | None) -> str:
+    """Return phi, or a dash where nobody has an opinion yet."""
+    return "–" if phi is None else phi_text(phi)

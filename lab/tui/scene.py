@@ -116,7 +116,7 @@ def condition_of(node: NodeView, now_s: float, phi: float, threshold: float) -> 
         sign, tone = _DONE[node.state]
         return Condition(word=node.state, sign=sign, tone=tone, reporting=False, age_s=age_s)
     if node.reported_at_s is None:
-        return Condition(word="starting", sign="silent", tone="dim", reporting=False, age_s=age_s)
+        return Condition(word="booting", sign="silent", tone="dim", reporting=False, age_s=age_s)
     if age_s > SILENT_AFTER_S:
         return Condition(word="silent", sign="silent", tone="warn", reporting=False, age_s=age_s)
     if not node.disk_is_well:

@@ -31,6 +31,8 @@ class Palette:
     nodes: tuple[tuple[str, str], ...]  # Labels.
     cells: tuple[tuple[str, str], ...]  # The same hue, deep, in the map.
     terms: tuple[tuple[str, str], ...]  # Newest first.
+    open_terms: tuple[str, ...]  # The same, as ink on the ground.
+    old_label: str  # A node's digit when it does not report.
 
 
 _INK, _PAPER = "#0f1318", "#ffffff"
@@ -83,6 +85,8 @@ DARK = Palette(
         ("#4a5f9a", _PAPER),
         ("#4c3f7d", _PAPER),
     ),
+    open_terms=("#e8d44a", "#86c95f", "#35a586", "#5fa9be", "#7f93d0", "#8d7fc4"),
+    old_label="#8a97a6",
 )
 
 DEUTER = replace(
@@ -123,6 +127,8 @@ MONO = replace(
         ("#505050", "#ffffff"),
         ("#3a3a3a", "#ffffff"),
     ),
+    open_terms=("#d8d8d8", "#b4b4b4", "#a0a0a0", "#8c8c8c", "#808080", "#747474"),
+    old_label="#9a9a9a",
 )
 
 LIGHT = Palette(
@@ -163,6 +169,8 @@ LIGHT = Palette(
         ("#6478b5", "#ffffff"),
         ("#675a9c", "#ffffff"),
     ),
+    open_terms=("#8a7000", "#3f7f22", "#0f7c69", "#2a6f86", "#46549a", "#4c3f7d"),
+    old_label="#c9d0d6",
 )
 
 PALETTES = {"lab-dark": DARK, "lab-light": LIGHT, "lab-deuter": DEUTER, "lab-mono": MONO}

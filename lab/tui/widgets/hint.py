@@ -51,6 +51,8 @@ def _consequence(scene: Scene, name: str) -> Line:
         return line.add("no majority, so no leader and no writes", look.harm)
     if lost:
         return line.add(f"{lost} of {len(scene.view.shards)} shards lose their majority", look.harm)
+    if not leads:
+        return line.add("no election, no majority lost", look.dim)
     word = "election" if leads == 1 else "elections"
     return line.add(f"{leads} {word}, every majority stays", look.dim)
 

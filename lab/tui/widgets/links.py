@@ -127,11 +127,13 @@ def _about(scene: Scene) -> list[Line]:
     if link is None:
         return [*lines, Line(f"{receiver} has not reported on {sender}", look.dim)]
     trip = f"{link.round_trip_s * 1000:.1f} ms" if link.round_trip_s else "unknown"
-    heard = "never" if link.last_heard_s == float("inf") else f"{span_s(link.last_heard_s)} before"
+    heard = "never"
+    if link.last_heard_s != float("inf"):
+        heard = f"{span_s(link.last_heard_s)} before report"
     facts = [
         (look.glyphs.phi, f"{phi_text(link.phi)}, limit {link.threshold:g}"),
         ("beats", f"every {link.mean_s * 1000:.0f} ms ± {link.deviation_s * 1000:.0f}"),
-        ("heard", f"{heard} its report"),
+        ("heard", heard),
         ("trip", f"{trip} there and back"),
     ]
     for fault in scene.view.faults:

@@ -50,7 +50,7 @@ class LogsPanel(Panel):
         """Paint ruler, rows, marks, the entry under the cursor and the legend."""
         look, shard = scene.look, scene.shard
         if shard is None:
-            words = "no shard yet: it appears with a node's first report"
+            words = "no shard has reported yet: logs follow"
             if scene.shard_id is not None:
                 words = f"{shard_name(scene.shard_id)} is on no node that reports"
             return Page(lines=[Line(f" {words}", look.dim)], title=Line("logs", look.text))

@@ -5,7 +5,19 @@ from __future__ import annotations
 from rich.style import Style
 
 from lab.observe.view import NodeView
-from lab.tui.paint import Line, Look, count, cut, ink, phi_text, short, size, span_s, spark
+from lab.tui.paint import (
+    Line,
+    Look,
+    count,
+    cut,
+    ink,
+    known_phi,
+    phi_text,
+    short,
+    size,
+    span_s,
+    spark,
+)
 from lab.tui.scene import Condition, Scene
 from lab.tui.widgets.panel import Page, Panel
 
@@ -117,6 +129,13 @@ def gauge(look: Look, phi: float, threshold: float, width: int) -> Line:
     return line
 
 
+def _tone(scene: Scene, phi: float | None) -> Style:
+    """Return phi's ink; one that nobody has an opinion of yet is faint."""
+    if phi is None:
+        return scene.look.faint
+    return scene.look.ranked(phi, scene.summary.threshold)
+
+
 def _inks(look: Look, condition: Condition) -> tuple[Style, Style, Style]:
     """Return strong, plain and star ink; they fade with the age of the last report."""
     if condition.reporting:
@@ -154,14 +173,14 @@ def _card(scene: Scene, node: NodeView, width: int) -> list[Line]:
     top.add(f" {node.name} ", strong).extend(_state(scene, node, max(8, inner - 10))).add(" ", edge)
     top.to(width - 1, edge, wire).add(glyphs.corners[1], edge)
     leading = scene.summary.leads.get(node.name, 0) if live else 0
-    phi = scene.summary.phis.get(node.name, 0.0)
+    phi = scene.summary.phis.get(node.name)
     first = Line(f"{glyphs.lead} ", star if leading else plain)
     first.add(f"{count(leading):>5}", star if leading else plain).add(" lead ", plain)
     first.add(f"{glyphs.follow} ", strong).add(f"{count(_followed(node, leading)):>5}", strong)
     first.add(" fol", plain)
     second = Line(f"{glyphs.phi} ", plain)
-    second.add(f"{phi_text(phi):>4} ", look.ranked(phi, scene.summary.threshold))
-    second.extend(gauge(look, phi, scene.summary.threshold, inner - 7))
+    second.add(f"{known_phi(phi):>4} ", _tone(scene, phi))
+    second.extend(gauge(look, phi or 0.0, scene.summary.threshold, inner - 7))
     third = _cpu(look, node, inner, live=live)
     fourth = Line("rss ", plain).add(f"{size(node.rss_bytes):>5}", strong)
     fourth.add("  fsync ", plain).add(f"{node.fsync_s * 1000:.1f} ms", strong)
@@ -194,7 +213,7 @@ def _last_words(scene: Scene, node: NodeView, width: int) -> Line:
     keys = {"paused": "p resumes", "killed": "r restarts", "stopped": "s starts"}
     if node.state == "exited":
         return Line(cut(node.detail or "ended by itself · r restarts", width), look.harm)
-    if condition.word == "starting":
+    if condition.word == "booting":
         return Line("no report yet", look.dim)
     age = f"{span_s(condition.age_s)} ago" if condition.age_s < 1e9 else "never seen"
     key = keys.get(node.state, "")
@@ -218,22 +237,22 @@ def _line(scene: Scene, node: NodeView, width: int, focused: bool) -> Line:
     line.add(glyphs.lead, star if leading else plain)
     line.add(f"{number(leading):>{digits}} ", star if leading else plain)
     line.add(glyphs.follow, strong).add(f"{number(_followed(node, leading)):>{digits}}", strong)
-    phi = scene.summary.phis.get(node.name, 0.0)
-    tone = look.ranked(phi, scene.summary.threshold)
+    phi = scene.summary.phis.get(node.name)
+    tone = _tone(scene, phi)
     if width - line.width >= 7:
         gap = "  " if width >= 48 else " "
-        line.add(f"{gap}{glyphs.phi} ", plain).add(f"{phi_text(phi):>4}", tone)
+        line.add(f"{gap}{glyphs.phi} ", plain).add(f"{known_phi(phi):>4}", tone)
     room = width - line.width
     if room >= 25:
         wide = 12 if room < 45 else 18
-        line.add(" ").extend(gauge(look, phi, scene.summary.threshold, wide)).add("  ")
+        line.add(" ").extend(gauge(look, phi or 0.0, scene.summary.threshold, wide)).add("  ")
         rest = width - line.width
         if live:
             line.extend(_cpu(look, node, rest, live=True))
         else:
             line.extend(_last_words(scene, node, rest - 2))
     elif room >= 6:
-        line.add(" ").extend(gauge(look, phi, scene.summary.threshold, room - 1))
+        line.add(" ").extend(gauge(look, phi or 0.0, scene.summary.threshold, room - 1))
     if here:
         line.spans = list(line.strip(width, ink(None, look.palette.bar)))
         line.width = width

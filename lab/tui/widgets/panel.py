@@ -16,6 +16,8 @@ from textual.widget import Widget
 from lab.tui.paint import Line, Look, ink
 from lab.tui.scene import Scene
 
+_BLANK = Style()  # Not None: the filter behind NO_COLOR wants a style.
+
 
 @dataclass(slots=True)
 class Page:
@@ -148,7 +150,7 @@ class Panel(Widget, can_focus=True):
         """Return a line painted before; nothing is worked out here."""
         if y < len(self._strips):
             return self._strips[y]
-        return Strip.blank(self.size.width)
+        return Strip.blank(self.size.width, _BLANK)
 
     def on_resize(self, _event: events.Resize) -> None:
         """Paint for the new size at once."""

@@ -62,7 +62,8 @@ class TitleLine(Panel, can_focus=False):
         leaders = _ratio("leaders", summary.led, len(view.shards), look)
         troubles = len(summary.troubles)
         attention = Line(f"! {count(troubles)}", look.harm if troubles else look.well)
-        parts = [(0, verdict), (1, nodes), (2, leaders), (3, attention)]
+        parts = [(0, verdict)] if view.shards else []
+        parts += [(1, nodes), (2, leaders), (3, attention)]
         if view.faults:
             faults = f"{glyphs.cut} {len(view.faults)} fault{'s' * (len(view.faults) != 1)}"
             parts.append((4, Line(faults, ink(look.palette.you, None, True))))
