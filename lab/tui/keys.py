@@ -85,7 +85,7 @@ KEYS: tuple[Key, ...] = (
         footer=1, panels=("nodes",)),
     Key(id="stop", keys="s", action="stop", group="node", label="{stop}",
         says="SIGTERM and wait, or start a stopped node", title="Node: {stop} {node}",
-        footer=7, panels=("nodes",)),
+        footer=9, panels=("nodes",)),
     Key(id="pause", keys="p", action="pause", group="node", label="{pause}",
         says="freeze its threads, or let them go on: peers hear silence",
         title="Node: {pause} {node}", footer=2, panels=("nodes",)),
@@ -94,7 +94,7 @@ KEYS: tuple[Key, ...] = (
         title="Node: restart {node}", footer=3, panels=("nodes",)),
     Key(id="isolate", keys="i", action="isolate", group="node", label="isolate",
         says="cut it off from all others, both ways; watching goes on",
-        title="Node: isolate {node}", footer=8, panels=("nodes", "links")),
+        title="Node: isolate {node}", footer=11, panels=("nodes", "links")),
     Key(id="add_here", keys="a", action="add_node(False)", group="node", label="add node",
         says="start an empty node and make it a member of the selected shard",
         title="Node: add one to {shard}", footer=30),
@@ -118,7 +118,7 @@ KEYS: tuple[Key, ...] = (
         footer=6),
     # Shards.
     Key(id="write", keys="W", action="write", group="shard", label="write",
-        says="put a value through the client", title="Shard: write to {shard} …", footer=9,
+        says="put a value through the client", title="Shard: write to {shard} …", footer=8,
         panels=("logs", "map", "shard")),
     Key(id="read", keys="e", action="read", group="shard", label="read",
         says="get a value, linearizably", title="Shard: read from {shard} …", footer=10,
@@ -153,7 +153,7 @@ KEYS: tuple[Key, ...] = (
         says="all keys, those of this panel first, and the legend", title="View: all keys",
         footer=0),
     Key(id="quit", keys="q", action="leave", group="view", label="quit",
-        says="end the cluster, or leave it running", title="Lab: quit …", footer=11),
+        says="end the cluster, or leave it running", title="Lab: quit …", footer=7),
 )  # fmt: skip
 
 GROUPS = {

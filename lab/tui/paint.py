@@ -218,6 +218,21 @@ class Line:
         return "".join(span.text for span in self.spans)
 
 
+_PLAIN = str.maketrans("φ≥≤’·→←×–—±…ᵏ★", "f><'.><x--~~k*")
+
+
+def in_ascii(strip: Strip) -> Strip:
+    """Return *strip* with every sign beyond ASCII spelled with one within it."""
+    return Strip([Segment(_spelled(text), style) for text, style, _ in strip], strip.cell_length)
+
+
+def _spelled(text: str) -> str:
+    if text.isascii():
+        return text
+    text = text.translate(_PLAIN)
+    return "".join(sign if sign.isascii() else "?" * cell_len(sign) for sign in text)
+
+
 def tame(text: str) -> str:
     """Return one printable line: what an app or a log says may hold anything."""
     if text.isprintable():

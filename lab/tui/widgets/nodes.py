@@ -199,10 +199,10 @@ def _followed(node: NodeView, leading: int) -> int:
 
 def _cpu(look: Look, node: NodeView, width: int, *, live: bool) -> Line:
     strong, plain = (look.strong, look.dim) if live else (look.dim, look.faint)
-    percent = f"{node.cpu * 100:>4.0f}%" if live else "   – "
+    percent = f"{node.cpu * 100:>3.0f}%" if live else "  – "
     line = Line("cpu ", plain).add(percent, strong).add(" ")
     top = max(0.6, *node.cpu_history) if node.cpu_history else 1.0
-    bars = spark(node.cpu_history, width - 10, top, look.glyphs)
+    bars = spark(node.cpu_history, width - 9, top, look.glyphs)
     return line.add(bars, ink(look.palette.spark) if live else look.faint)
 
 

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from lab.tui.paint import Line, Look, ink
+from lab.tui.paint import ASCII, Line, Look, in_ascii, ink
 from lab.tui.scene import Scene
 
 _BLANK = Style()  # Not None: the filter behind NO_COLOR wants a style.
@@ -114,6 +114,10 @@ class Panel(Widget, can_focus=True):
             self.refresh(*changed)
 
     def _compose_strips(self, scene: Scene, size: Size) -> list[Strip]:
+        strips = self._painted(scene, size)
+        return [in_ascii(strip) for strip in strips] if scene.look.glyphs is ASCII else strips
+
+    def _painted(self, scene: Scene, size: Size) -> list[Strip]:
         look = scene.look
         ground = ink(look.palette.text, look.palette.ground)
         if not self.framed():

@@ -1,0 +1,77 @@
+"""Run the screen without a terminal, over fakes, and read it as text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from textual.pilot import Pilot
+
+from lab.observe.view import ClusterView
+from lab.tui.app import LabApp
+from lab.tui.ports import Leaving
+from tests.lab import demo
+from tests.lab.fakes import WORDS, FakeClient, FakeCluster, FakeSource
+
+DEADLINE_S = 10.0
+
+
+@dataclass
+class Lab:
+    """The app under test and what it was given."""
+
+    app: LabApp
+    pilot: Pilot[Leaving]
+    source: FakeSource
+    cluster: FakeCluster
+    client: FakeClient
+
+    async def press(self, *keys: str) -> None:
+        """Press keys and let the screen settle."""
+        for key in keys:
+            await self.pilot.press(key)
+        await self.pilot.pause()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for *condition*, at most ten seconds."""
+        end = time.monotonic() + DEADLINE_S
+        while not condition():
+            assert time.monotonic() < end, f"not within {DEADLINE_S} s:\n{self.text()}"
+            await self.pilot.pause()
+
+    def text(self) -> str:
+        """Return what is on the screen, without trailing spaces."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in strips)
+
+    def show(self, view: ClusterView) -> None:
+        """Let the source have *view*, and the screen look."""
+        self.source.view = view
+        self.app.tick()
+
+    @property
+    def toasts(self) -> str:
+        """Return what was notified."""
+        notes = self.app._notifications
+        return "\n".join(f"{note.title}: {note.message}" for note in notes)
+
+
+@asynccontextmanager
+async def running(
+    view: ClusterView | None = None,
+    size: tuple[int, int] = (80, 24),
+    *,
+    ascii_glyphs: bool = False,
+) -> AsyncIterator[Lab]:
+    """Run the app on *view* (the five nodes in trouble, unless told otherwise)."""
+    view = demo.cluster() if view is None else view
+    source, cluster, client = FakeSource(view), FakeCluster(view), FakeClient()
+    app = LabApp(source, cluster, client, WORDS, ascii_glyphs=ascii_glyphs)
+    app._phi = demo.history(view)
+    async with app.run_test(size=size) as pilot:
+        lab = Lab(app, pilot, source, cluster, client)
+        await lab.until(lambda: "raft lab" in lab.text() or "UNSAFE" in lab.text())
+        await pilot.pause()
+        yield lab
