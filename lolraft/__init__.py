@@ -6,11 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lolraft.app import RaftApp, StateApp
+    from lolraft.app import RaftApp
     from lolraft.client import RaftClient
     from lolraft.config import Config, Tls, parse_shards
     from lolraft.errors import ConfigError, LolraftError, Rejected, RequestFailed
     from lolraft.node import RaftNode
+    from lolraft.state_app import StateApp
 
 _HOMES = {
     "Config": "config",
@@ -21,7 +22,7 @@ _HOMES = {
     "RaftNode": "node",
     "Rejected": "errors",
     "RequestFailed": "errors",
-    "StateApp": "app",
+    "StateApp": "state_app",
     "Tls": "config",
     "parse_shards": "config",
 }
