@@ -184,9 +184,7 @@ class NodeMachine:
             case AckArrived():
                 beats.on_ack(node, event.ack)
             case StreamUp():
-                peer = node.peer(event.peer)
-                peer.up = peer.ready = True
-                peer.stuck_since_s = None
+                self._on_stream_up(event.peer)
             case StreamDown():
                 self._on_stream_down(event.peer)
             case FrameWritten():
@@ -261,6 +259,15 @@ class NodeMachine:
         if peer.live and peer.in_ledger.take_append(claim, *message.ledger):
             return message
         return replace(message, gives_belief=False)
+
+    def _on_stream_up(self, peer_id: NodeId) -> None:
+        node = self._node
+        peer = node.peer(peer_id)
+        peer.up = peer.ready = True
+        peer.stuck_since_s = None
+        for shard_id in sorted(node.waiting_shards):
+            if node.shards[shard_id].state.leader_id == peer_id:
+                requests.on_leader_known(node, node.shards[shard_id])
 
     def _on_stream_down(self, peer_id: NodeId) -> None:
         node = self._node

@@ -238,6 +238,8 @@ def _forward(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None
         text = f"{node.node_id} does not lead shard {shard.shard_id}"
         refuse(node, ticket, Code.UNAVAILABLE, text, leader_id)
         return
+    if not peer.up:  # It comes back, or another one leads: what is queued now nobody would answer.
+        return _wait(node, shard, ticket, request)
     node.next_number += 1
     forward = Forward(
         number=node.next_number,
