@@ -8,9 +8,9 @@ import socket
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from lolraft.errors import ConfigError
+from lolraft.multiraft.identity import normalise
 from lolraft.raft.types import Limits, NodeId, ShardId, Timing
 
 MAX_SHARD_ID = 2**32 - 1
@@ -20,39 +20,19 @@ MAX_SHARDS = 1_000_000
 DEFAULT_MESSAGE_BYTES = 8 * 1024 * 1024
 PHI_THRESHOLD = 12.0
 
-_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252})")
-
 
 @lru_cache(maxsize=4096)
 def normalise_node_id(text: str) -> NodeId:
     """
     Return the one form in which a server's address is stored and compared (PROTOCOL C7).
 
-    `HTTP://Node-0:50000/` becomes `http://node-0:50000`; `https` is another id than `http`.
-
     Raises:
-        ConfigError: *text* is not an http(s) address with a host, a port and nothing else.
+        ConfigError: *text* is not an address; the sentence says what one looks like.
     """
-    wanted = "a server id looks like http://node-0:50000"
     try:
-        parts = urlsplit(text.strip())
-        host, port = parts.hostname or "", parts.port
+        return normalise(text)
     except ValueError as broken:
-        raise ConfigError(f"{text!r} is not a server id ({broken}): {wanted}") from broken
-    if parts.scheme not in ("http", "https"):
-        raise ConfigError(f"{text!r} does not begin with http:// or https://: {wanted}")
-    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ConfigError(f"{text!r} has more than a host and a port: {wanted}")
-    if not port:
-        raise ConfigError(f"{text!r} names no port: {wanted}")
-    if ":" in host:
-        try:
-            host = f"[{ipaddress.IPv6Address(host)}]"
-        except ValueError as broken:
-            raise ConfigError(f"{text!r} has a bad IPv6 address: {wanted}") from broken
-    elif not _HOST_NAME.fullmatch(host):
-        raise ConfigError(f"{text!r} has no usable host name: {wanted}")
-    return NodeId(f"{parts.scheme}://{host}:{port}")
+        raise ConfigError(str(broken)) from broken
 
 
 def host_and_port(node_id: NodeId) -> tuple[str, int]:
@@ -152,8 +132,11 @@ class Config:
             raise ConfigError(f"{self.node_id}: an https id and TLS files go together")
         if not self.phi_threshold > 0:
             raise ConfigError(f"the phi threshold must be positive, not {self.phi_threshold}")
-        if self.max_message_bytes < 64 * 1024:
-            raise ConfigError("max_message_bytes under 64 KiB leaves no room for requests")
+        if self.max_message_bytes < 2 * self.limits.entry_bytes:
+            raise ConfigError(
+                f"max_message_bytes must be twice entry_bytes ({self.limits.entry_bytes}) at least:"
+                " a frame carries an entry and what waits beside it"
+            )
 
 
 def default_listen(node_id: NodeId) -> str:

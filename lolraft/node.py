@@ -16,7 +16,8 @@ import grpc.aio
 from lolraft.app import RaftApp
 from lolraft.config import Config
 from lolraft.errors import ConfigError, LolraftError
-from lolraft.multiraft.machine import NodeConfig, NodeMachine
+from lolraft.multiraft.machine import NodeMachine
+from lolraft.multiraft.node import NodeConfig
 from lolraft.multiraft.records import NodeRecord, ShardRecord
 from lolraft.raft.types import NodeId, ShardId
 from lolraft.rpc.peer_listen import listen
@@ -195,10 +196,13 @@ class RaftNode:
             record,
             shards,
             config=NodeConfig(
+                node_id=config.node_id,
                 timing=config.timing,
                 limits=config.limits,
                 phi_threshold=config.phi_threshold,
                 members=config.members,
+                # A frame holds what waits; the peer must be able to take it as one message.
+                outbox_bytes=config.max_message_bytes // 2,
             ),
             seed=secrets.randbits(64),
             now_s=now_s,

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any, assert_never
 
 from lolraft.errors import LolraftError
@@ -106,6 +107,11 @@ class Driver:
         try:
             record = await self._disk.call(self.storage.open, self.node_id)
             loaded = await self._disk.call(self.storage.load)
+            hosted = tuple(sorted({*record.hosted, *loaded, *self._shards}))
+            if hosted != record.hosted:
+                # Durable before the machine sees it, so that `--shards` only ever adds (C3).
+                record = replace(record, hosted=hosted)
+                await self._disk.call(self.storage.commit, Batch(number=0, node=record))
             shards = await startup.reconcile(self._apps, record.hosted, loaded)
         except BaseException:
             await self._end("the node could not start")
@@ -115,8 +121,6 @@ class Driver:
                 self._metas[shard_id] = shard.snapshot
         self._machine = self._make_machine(record, shards, self.clock())
         await self.transport.start(self)
-        for shard_id in self._shards:
-            self.host_shard(shard_id)
         self._turn_soon()
 
     async def stop(self, reason: str = "the node stops") -> None:
@@ -385,7 +389,7 @@ class Driver:
         meta = self._metas.get(shard_id)
         if meta is None or meta.clock != clock:
             raise SnapshotUnavailable(f"shard {shard_id} has no snapshot at {clock} here")
-        if meta.configuration.group_id & (2**64 - 1) != group:
+        if group not in (0, meta.configuration.group_id & (2**64 - 1)):  # 0: it knows none yet.
             raise SnapshotUnavailable(f"shard {shard_id} is another group here")
         try:
             async for piece in cut(meta, self.open_snapshot(shard_id, clock.index), offset):

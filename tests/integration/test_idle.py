@@ -14,7 +14,7 @@ import pytest
 from lolraft.node import RaftNode
 from tests.integration.cluster import Cluster
 
-BEATS = 90
+BEATS = 60
 
 
 def count_messages(node: RaftNode, counter: Counter[str]) -> None:
@@ -39,16 +39,18 @@ async def test_idle_shards_cost_one_beat_a_pair_and_interval(tmp_path: Path, sha
         for shard_id in cluster.shards:
             await cluster.settled(shard_id)
         counter: Counter[str] = Counter()
-        bytes_before = sum_of_bytes(cluster)
         for node in cluster.nodes.values():
             count_messages(node, counter)
+        # Last answers, and acks of the last claims, may be on their way.
+        await cluster.until(lambda: counter["send_heartbeat"] >= BEATS)
+        counter.clear()
+        bytes_before = sum_of_bytes(cluster)
         started_s = time.monotonic()
         await cluster.until(lambda: counter["send_heartbeat"] >= BEATS)
         elapsed_s = time.monotonic() - started_s
         # Three nodes, two peers each, ten beats a second; a loaded machine is slower, not faster.
         assert elapsed_s > 0.8 * BEATS / 60
-        # A last answer may be on its way when the counting starts.
-        assert counter["send_frame"] <= 2
+        assert counter["send_frame"] == 0
         assert counter["send_ack"] <= counter["send_heartbeat"]
         # The claims are acknowledged: a beat holds none of them.
         assert (sum_of_bytes(cluster) - bytes_before) / BEATS < 300

@@ -151,7 +151,7 @@ class Node:
         self.transport = MemoryNetwork().transport(NODE)
         self.driver = Driver(
             node_id=NODE,
-            make_machine=lambda record, shards, now_s: self.machine,
+            make_machine=self.make_machine,
             storage=self.storage,
             transport=self.transport,
             host=lambda driver: AppHost(
@@ -162,6 +162,12 @@ class Node:
             ),
             shards=shards,
         )
+
+    def make_machine(
+        self, record: NodeRecord, shards: dict[ShardId, ShardRecord], now_s: float
+    ) -> Scripted:
+        self.made_from = (record, shards)
+        return self.machine
 
 
 @pytest.fixture
@@ -415,8 +421,9 @@ async def test_applies_and_reads_go_through_the_app_in_order(node: Node) -> None
 async def test_configured_shards_are_hosted_at_the_start(tmp_path: Path) -> None:
     node = Node(tmp_path, shards=(3, 8))
     await node.driver.start()
-    await rounds()
-    assert node.machine.turns[0] == [HostShard(shard_id=3), HostShard(shard_id=8)]
+    record = NodeRecord(node_id=NODE, incarnation=1, epoch=1, hosted=(3, 8))
+    assert node.made_from == (record, {3: ShardRecord(), 8: ShardRecord()})
+    assert [batch.node for batch in node.storage.batches] == [record]  # Durable before it serves.
     assert (tmp_path / "8").is_dir()
     await node.driver.stop()
 
@@ -471,6 +478,7 @@ async def test_a_snapshot_is_served_when_both_halves_are_durable(node: Node) -> 
     node.storage.gate.set()
     await node.machine.until(Persisted)
     assert await serve(node, META.clock, 6) == b"snapshot"
+    assert await serve(node, META.clock, 0) == b"snapshot"  # Of a server that joins.
     with pytest.raises(SnapshotUnavailable, match="another group"):
         await serve(node, META.clock, 7)
     with pytest.raises(SnapshotUnavailable):
