@@ -12,7 +12,7 @@ from lab.tui.wishes import Wishes
 
 ORDERS = ("shard", "trouble", "lag", "term", "leader", "commit")
 COLOURINGS = ("leader", "term", "lag")
-_LINE_PANELS = ("lines", "events")
+_LINE_PANELS = ("lines", "events", "timeline", "facts")
 
 
 class Actions(Wishes):

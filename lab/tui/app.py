@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import Input
@@ -33,6 +33,10 @@ class MainScreen(Screen[None]):
     """The one screen under the dialogs: a desk, and the bar that `/` opens."""
 
     AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [  # A screen binds these itself, before the app.
+        Binding("tab", "app.panel(1)", show=False),
+        Binding("shift+tab", "app.panel(-1)", show=False),
+    ]
 
     def compose(self) -> ComposeResult:
         """Mount the desk and the closed filter bar."""
@@ -209,7 +213,7 @@ class LabApp(Actions, App[Leaving]):
         if wanted:
             screen.set_focus(wanted[0])
 
-    def on_resize(self) -> None:
+    def on_desk_resized(self) -> None:
         """Lay out anew for another size."""
         self.redraw()
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
+from textual import events
 from textual.app import ComposeResult
 from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.message import Message
 from textual.widget import Widget
 
 from lab.tui.plan import Plan
@@ -79,6 +82,14 @@ class Desk(Widget):
     def layout(self) -> Layout:
         """Return the planned layout; CSS knows only layouts by name."""
         return self._planned
+
+    @dataclass
+    class Resized(Message):
+        """The desk has another size: what lies on it must be planned anew."""
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Say so; at this moment the app still believes its old size."""
+        self.post_message(self.Resized())
 
     def compose(self) -> ComposeResult:
         """Mount every panel once; pages only choose among them."""

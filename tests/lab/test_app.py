@@ -26,8 +26,7 @@ async def test_it_lays_out_anew_for_every_size() -> None:
         ):
             await lab.pilot.resize_terminal(width, height)
             await lab.until(lambda word=word: word in lab.text())
-            lines = lab.text().splitlines()
-            assert len(lines) == height
+            assert lab.text().count("\n") == height - 1
 
 
 async def test_quit_asks_and_gives_the_answer_back() -> None:
@@ -60,8 +59,8 @@ async def test_a_filter_keeps_what_passes_and_esc_clears_it() -> None:
         await lab.press("2", "slash", *"lagging", "enter")
         assert "5 pass" in lab.text()
         assert "✔ ok" not in lab.text()
-        await lab.press("n")
-        assert lab.app.at_shard == 122
+        await lab.press("n", "n")
+        assert lab.app.at_shard == 122, "from 17 to 61 to 122"
         await lab.press("N")
         assert lab.app.at_shard == 61
         await lab.press("escape")
@@ -155,8 +154,8 @@ async def test_the_mouse_picks_nodes_shards_and_links() -> None:
         assert lab.app.at_node == "n3"
         await lab.pilot.click("#map", offset=(6, 2))
         assert lab.app.at_shard == 30
-        await lab.pilot.click("#links", offset=(33, 5))
-        assert lab.app.at_link == ("n4", "n2") or lab.app.at_link[0] == "n4"
+        await lab.pilot.click("#links", offset=(19, 5))
+        assert lab.app.at_link == ("n4", "n2")
 
 
 async def test_a_click_in_the_footer_presses_the_key() -> None:
@@ -190,7 +189,7 @@ async def test_one_panel_can_have_the_whole_screen() -> None:
 async def test_copy_takes_what_is_under_the_cursor() -> None:
     async with running() as lab:
         await lab.press("y")
-        assert lab.app.clipboard.startswith("s0017")
+        assert lab.app.clipboard.startswith("s0017   1  ★ n1   term 7")
 
 
 async def test_a_killed_node_and_a_silent_one_look_different() -> None:

@@ -205,5 +205,6 @@ async def test_what_a_backend_cannot_do_is_said_before() -> None:
 async def test_a_partition_that_makes_no_sense_is_explained(sides: str) -> None:
     async with running() as lab:
         lab.app._part(sides, [f"n{number}" for number in range(1, 6)])
+        await lab.pilot.pause()
         assert "partition: " in lab.toasts
         assert lab.cluster.calls == []

@@ -210,7 +210,8 @@ class LinesPanel(ListPanel):
         line = Line(look.glyphs.cursor if here else " ", look.warn)
         line.add(f"{_clock(item.at_s)} ", look.faint)
         level = item.level.upper()
-        line.add(f"{level[:5]:<6}", tones.get(level, look.dim))
+        short = {"WARNING": "WARN", "CRITICAL": "CRIT"}.get(level, level[:5])
+        line.add(f"{short:<6}", tones.get(level, look.dim))
         text = cut(item.text, max(4, width - line.width), look.glyphs.ellipsis)
         return line.add(text, look.dim if level == "DEBUG" else look.text)
 

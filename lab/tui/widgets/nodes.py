@@ -109,7 +109,11 @@ class NodesPanel(Panel):
     def copied(self) -> str:
         """Return the selected node's line."""
         node = self.scene.view.node(self.scene.node or "") if self.scene else None
-        return _line(self.scene, node, 120, False).plain.strip() if self.scene and node else ""
+        return (
+            _line(self.scene, node, 120, False).plain.lstrip("▌> ").rstrip()
+            if self.scene and node
+            else ""
+        )
 
 
 def gauge(look: Look, phi: float, threshold: float, width: int) -> Line:

@@ -123,7 +123,11 @@ class ShardMap(Panel):
     def copied(self) -> str:
         """Return the selected shard in words."""
         shard = self.scene.shard if self.scene else None
-        return _listed(self.scene, shard, 100).plain.strip() if self.scene and shard else ""
+        return (
+            _listed(self.scene, shard, 100).plain.lstrip("▌> ").rstrip()
+            if self.scene and shard
+            else ""
+        )
 
 
 def _fit(total: int, width: int, rows: int) -> tuple[int, int, int]:
