@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from lolraft.errors import ConfigError, LolraftError, Rejected, RequestFailed
     from lolraft.node import RaftNode
     from lolraft.state_app import StateApp
+
+# gRPC's core reads this once, when it is loaded. It would write "Got goaway" to the terminal, also
+# through a full-screen program, whenever a peer stops. Set it yourself to see its notes.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 _HOMES = {
     "Config": "config",
