@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,12 +22,16 @@ class Machine(Protocol):
     def next_deadline_s(self) -> float | None:
         """Return when a turn is due though nothing arrives; None when never."""
 
-    def report(self, now_s: float) -> MachineReport:
-        """Return the whole picture."""
+    def report(self, now_s: float, shards: Collection[ShardId] | None = None) -> MachineReport:
+        """Return the whole picture, or with only some of the shards in it."""
 
-    # The two below are for watchers: passed through as they are.
-    log_slice: Callable[..., Any]
-    changed_since: Callable[..., Any]
+    @property
+    def log_slice(self) -> Callable[..., Any]:
+        """Return a window of a shard's log; for watchers, passed through as it is."""
+
+    @property
+    def changed_since(self) -> Callable[..., Any]:
+        """Return which shards changed after a version; for watchers, passed through as it is."""
 
 
 MakeMachine = Callable[[NodeRecord, dict[ShardId, ShardRecord], float], Machine]
