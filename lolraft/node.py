@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,9 @@ from lolraft.rpc.peer_listen import listen
 from lolraft.rpc.peer_transport import GrpcTransport
 from lolraft.runtime.apps import AppHost
 from lolraft.runtime.driver import Driver
+from lolraft.runtime.faults import FaultBox, FaultyStorage, SkewedClock
+from lolraft.runtime.faulty_transport import FaultyTransport
+from lolraft.runtime.transport import Transport
 from lolraft.storage.interface import Storage
 from lolraft.storage.memory import MemoryStorage
 from lolraft.storage.sqlite import SqliteStorage
@@ -56,6 +60,7 @@ class RaftNode:
         self._driver: Driver | None = None
         self._server: grpc.aio.Server | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._faults: FaultBox | None = None
         self._stopped = asyncio.Event()
         self._stopping = False
         self._guard: asyncio.Task[None] | None = None
@@ -100,20 +105,22 @@ class RaftNode:
         """
         if self._driver is not None:
             raise LolraftError("a node is started once; make a new RaftNode")
-        transport = GrpcTransport(
+        wire = GrpcTransport(
             patience_s=self.config.timing.election_timeout_s,
             max_message_bytes=self.config.max_message_bytes,
             tls=self.config.tls,
         )
         self._server = listen(self.config)
-        self._server.add_generic_rpc_handlers((transport.servicer.handler(),))
+        self._server.add_generic_rpc_handlers((wire.servicer.handler(),))
         try:
             storage, apps_directory = self._places()
+            transport, storage, clock = self._seams(wire, storage)
             self._driver = Driver(
                 node_id=self.config.node_id,
                 make_machine=self._make_machine,
                 storage=storage,
                 transport=transport,
+                clock=clock,
                 host=lambda driver: AppHost(
                     self._app, apps_directory, driver.post, driver.transport.fetch_snapshot
                 ),
@@ -121,7 +128,7 @@ class RaftNode:
                 app_name=self.config.app_name,
             )
             await self._driver.start()
-            self._add_services(self._server, self._driver)
+            await self._add_services(self._server, self._driver)
             await self._server.start()
         except BaseException:
             if self._driver is not None:
@@ -188,6 +195,19 @@ class RaftNode:
             ) from broken
         return SqliteStorage(self.config.data), self.config.data / "apps"
 
+    def _seams(
+        self, transport: Transport, storage: Storage
+    ) -> tuple[Transport, Storage, Callable[[], float]]:
+        """Put the faults in, where they are enabled, and nothing elsewhere."""
+        if not self.config.enable_faults:
+            return transport, storage, time.monotonic
+        self._faults = FaultBox(self.config.node_id)
+        return (
+            FaultyTransport(transport, self._faults),
+            FaultyStorage(storage, self._faults),
+            SkewedClock(self._faults),
+        )
+
     def _make_machine(
         self, record: NodeRecord, shards: dict[ShardId, ShardRecord], now_s: float
     ) -> NodeMachine:
@@ -208,10 +228,10 @@ class RaftNode:
             now_s=now_s,
         )
 
-    def _add_services(self, server: grpc.aio.Server, driver: Driver) -> None:
+    async def _add_services(self, server: grpc.aio.Server, driver: Driver) -> None:
         from lolraft.rpc.services import add_services
 
-        add_services(server, driver, self.config)
+        await add_services(server, driver, self.config, self._faults)
         if self._extra_services is not None:
             self._extra_services(server)
 

@@ -1,4 +1,4 @@
-"""From committed entries to answers: one queue a shard, each request once (PROTOCOL S5, S9, S10)."""
+"""From committed entries to answers: one queue a shard, each request once (S5, S9, S10)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def _finish_job(
             if row is not None:
                 row.code, row.answer = code, answer
         else:
-            assert row is not None and row.code is not None, "the first of its kind has an answer"
+            assert row is not None, "a duplicate has a row"
+            assert row.code is not None, "the first of its kind has an answer"
             code, answer = row.code, row.answer
         requests.answer_index(node, shard, index, term, code, answer)
     shard.applied_index = max(shard.applied_index, job.last)

@@ -12,7 +12,7 @@ from lolraft.raft.types import NodeId
 
 
 def send_beats(node: Node) -> None:
-    """Send the beat that is due, or a read round at once; one message a peer, whatever the shards."""
+    """Send the beat that is due, or a read round at once: one message a peer for all shards."""
     due = node.now_s >= node.beat_at_s - 1e-9
     in_flight = node.round_seq > 0 and node.now_s - node.round_sent_s < _interval_s(node)
     if not due and (not node.wants_round or in_flight):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import assert_never
@@ -316,9 +316,9 @@ class NodeMachine:
                 node.out.append(HangUp(peer=peer.node_id))  # L7; the driver dials again.
                 node.redial(peer)
 
-    def report(self, now_s: float) -> MachineReport:
-        """Return the whole picture."""
-        return reporting.report(self._node, now_s)
+    def report(self, now_s: float, shards: Collection[ShardId] | None = None) -> MachineReport:
+        """Return the whole picture, or with only some of the shards in it."""
+        return reporting.report(self._node, now_s, shards)
 
     def changed_since(self, version: int) -> tuple[int, tuple[ShardId, ...]]:
         """Return the newest version and the shards that changed after *version*."""

@@ -52,6 +52,7 @@ class MachineReport:
     incarnation: int
     epoch: int
     peers: tuple[PeerReport, ...]
-    shards: tuple[ShardReport, ...]
+    shards: tuple[ShardReport, ...]  # Those that were asked for.
+    hosted: tuple[ShardId, ...]  # All, sorted.
     disk_is_well: bool
     pending_bytes: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import NamedTuple
 
 from lolraft.multiraft.node import Node, Shard
@@ -21,14 +22,17 @@ class LogSlice(NamedTuple):
     last_index: Index
 
 
-def report(node: Node, now_s: float) -> MachineReport:
-    """Return the whole picture."""
+def report(node: Node, now_s: float, shards: Collection[ShardId] | None = None) -> MachineReport:
+    """Return the whole picture, or with only some of the shards in it."""
+    hosted = tuple(sorted(node.shards))
+    wanted = hosted if shards is None else sorted(set(shards) & node.shards.keys())
     return MachineReport(
         node_id=node.node_id,
         incarnation=node.record.incarnation,
         epoch=node.record.epoch,
         peers=tuple(_peer(peer, now_s) for _, peer in sorted(node.peers.items())),
-        shards=tuple(shard_report(shard) for _, shard in sorted(node.shards.items())),
+        shards=tuple(shard_report(node.shards[shard_id]) for shard_id in wanted),
+        hosted=hosted,
         disk_is_well=not node.stalled and not node.disk_failed,
         pending_bytes=sum(shard.pending_bytes for shard in node.shards.values())
         + sum(peer.outbox.size_bytes for peer in node.peers.values()),

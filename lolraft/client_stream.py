@@ -1,0 +1,152 @@
+"""One server as a client sees it: a channel, and the stream that carries requests in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import NamedTuple
+
+import grpc
+import grpc.aio
+
+from lolraft.config import Tls
+from lolraft.raft.types import NodeId, ShardId
+from lolraft.rpc.pb import client_pb2, client_pb2_grpc, lolraft_pb2_grpc
+
+NAMES = {status.value[0]: status.name for status in grpc.StatusCode}
+BATCH = 1_024  # Requests in one message, at most.
+BATCH_BYTES = 2 * 1024 * 1024
+
+
+class Reply(NamedTuple):
+    """How one try ended."""
+
+    code: str  # The name of a gRPC status.
+    message: bytes
+    leader_id: NodeId | None
+
+    @property
+    def maybe_executed(self) -> bool:
+        """Return whether a write may have happened although no answer came."""
+        return self.code not in ("OK", "RESOURCE_EXHAUSTED", "NOT_FOUND", "INVALID_ARGUMENT")
+
+
+Request = tuple[int, ShardId, int, bytes, str]
+
+
+class SubmitChannel:
+    """Ask one server; requests of one loop turn leave as one message."""
+
+    def __init__(self, server: NodeId, tls: Tls | None) -> None:
+        self.server = server
+        target = server.partition("://")[2]
+        options = [
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1_000),
+            ("grpc.keepalive_time_ms", 10_000),
+            ("grpc.keepalive_timeout_ms", 5_000),
+        ]
+        if tls is None:
+            self._channel = grpc.aio.insecure_channel(target, options=options)
+        else:
+            certificate, key, ca = tls.read()
+            credentials = grpc.ssl_channel_credentials(ca, key, certificate)
+            self._channel = grpc.aio.secure_channel(target, credentials, options=options)
+        self.raft = lolraft_pb2_grpc.RaftStub(self._channel)
+        self.client = client_pb2_grpc.ClientStub(self._channel)
+        self._numbers = 0
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._queue: list[Request] = []
+        self._wake = asyncio.Event()
+        self._stream: asyncio.Task[None] | None = None
+
+    async def submit(
+        self, shard_id: ShardId, kind: int, message: bytes, request_id: str, within_s: float
+    ) -> Reply:
+        """Ask and wait; DEADLINE_EXCEEDED when no answer came in time, UNAVAILABLE on a break."""
+        loop = asyncio.get_running_loop()
+        self._numbers += 1
+        number = self._numbers
+        answer: asyncio.Future[Reply] = loop.create_future()
+        self._waiting[number] = answer
+        self._queue.append((number, shard_id, kind, message, request_id))
+        self._wake.set()
+        if self._stream is None or self._stream.done():
+            self._stream = loop.create_task(self._run())
+        try:
+            async with asyncio.timeout(within_s):
+                return await answer
+        except TimeoutError:
+            text = f"{self.server} did not answer within {within_s:.1f} s"
+            return Reply("DEADLINE_EXCEEDED", text.encode(), None)
+        finally:
+            self._waiting.pop(number, None)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        if self._stream is not None:
+            self._stream.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._stream
+        self._fail(Reply("CANCELLED", b"the client was closed", None))
+        await self._channel.close()
+
+    async def _run(self) -> None:
+        call = self.client.Submit()
+        writing = asyncio.get_running_loop().create_task(self._write(call))
+        try:
+            async for replies in call:
+                self._take(replies)
+            self._fail(Reply("UNAVAILABLE", f"{self.server} ended the stream".encode(), None))
+        except grpc.aio.AioRpcError as error:
+            text = f"{self.server}: {error.details()}"
+            self._fail(Reply(error.code().name, text.encode(), None))
+        finally:
+            writing.cancel()
+            call.cancel()
+
+    async def _write(self, call: grpc.aio.StreamStreamCall[object, object]) -> None:
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while batch := self._next_batch():
+                    await call.write(batch)
+
+    def _next_batch(self) -> client_pb2.SubmitRequests | None:
+        taken: list[Request] = []
+        size = 0
+        for request in self._queue:
+            size += len(request[3])
+            if taken and (size > BATCH_BYTES or len(taken) >= BATCH):
+                break
+            taken.append(request)
+        del self._queue[: len(taken)]
+        asked = [request for request in taken if request[0] in self._waiting]
+        if not asked:
+            return None
+        numbers, shards, kinds, messages, names = zip(*asked, strict=True)
+        return client_pb2.SubmitRequests(
+            numbers=numbers,
+            shard_ids=shards,
+            kinds=bytes(kinds),
+            messages=messages,
+            request_ids=names,
+        )
+
+    def _take(self, replies: client_pb2.SubmitReplies) -> None:
+        hints = replies.leader_ids or [""] * len(replies.numbers)
+        rows = zip(replies.numbers, replies.codes, replies.messages, hints, strict=True)
+        for number, code, message, hint in rows:
+            answer = self._waiting.get(number)
+            if answer is not None and not answer.done():
+                leader = NodeId(hint) if hint else None
+                answer.set_result(Reply(NAMES.get(code, "UNKNOWN"), message, leader))
+
+    def _fail(self, reply: Reply) -> None:
+        self._queue.clear()
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_result(reply)
