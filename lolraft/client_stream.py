@@ -34,26 +34,30 @@ class Reply(NamedTuple):
 Request = tuple[int, ShardId, int, bytes, str]
 
 
+def channel_to(server: NodeId, tls: Tls | None) -> grpc.aio.Channel:
+    """Return a channel that dials *server* anew soon after it broke."""
+    target = server.partition("://")[2]
+    options = [
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
+        ("grpc.keepalive_time_ms", 10_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+    ]
+    if tls is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    certificate, key, ca = tls.read()
+    credentials = grpc.ssl_channel_credentials(ca, key, certificate)
+    return grpc.aio.secure_channel(target, credentials, options=options)
+
+
 class SubmitChannel:
     """Ask one server; requests of one loop turn leave as one message."""
 
     def __init__(self, server: NodeId, tls: Tls | None) -> None:
         self.server = server
-        target = server.partition("://")[2]
-        options = [
-            ("grpc.max_receive_message_length", -1),
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 1_000),
-            ("grpc.keepalive_time_ms", 10_000),
-            ("grpc.keepalive_timeout_ms", 5_000),
-        ]
-        if tls is None:
-            self._channel = grpc.aio.insecure_channel(target, options=options)
-        else:
-            certificate, key, ca = tls.read()
-            credentials = grpc.ssl_channel_credentials(ca, key, certificate)
-            self._channel = grpc.aio.secure_channel(target, credentials, options=options)
+        self._channel = channel_to(server, tls)
         self.raft = lolraft_pb2_grpc.RaftStub(self._channel)
         self.client = client_pb2_grpc.ClientStub(self._channel)
         self._numbers = 0

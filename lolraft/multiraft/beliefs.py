@@ -207,7 +207,7 @@ def update_liveness(node: Node) -> None:
         acking = node.now_s - peer.acked_sent_s < timeout_s - 1e-9 and not stuck
         if live != peer.live:
             phi = peer.detector.phi(node.now_s)
-            kind, verb = ("trusted", "is heard again") if live else ("suspect", "suspected")
+            kind, verb = ("trusted", "is heard") if live else ("suspect", "suspected")
             node.tell(kind, f"{peer.node_id} {verb} (φ {min(phi, 99):.1f})", peer=peer.node_id)
         if (live, acking) == (peer.live, peer.acking):
             continue

@@ -1,0 +1,125 @@
+"""The command `lolraft`: serve a node, and ask a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lolraft import cli_ask, cli_serve
+from lolraft.config import Tls
+from lolraft.errors import ConfigError, RequestFailed
+from lolraft.runtime.loop import run
+from lolraft.storage.interface import StorageError
+
+OK, FAILED, USAGE = 0, 1, 2
+
+EPILOG = """\
+exit codes: 0 done, 1 the cluster or the node said no (the sentence is on standard error),
+2 the command line makes no sense"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; bad input is a sentence, never a traceback."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "serve":
+            return _serve(options)
+        return run(cli_ask.ask(options, tls_of(options)))
+    except ConfigError as broken:
+        return _say(broken, USAGE)
+    except (RequestFailed, StorageError) as broken:
+        return _say(broken, FAILED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+
+
+def _serve(options: argparse.Namespace) -> int:
+    settings = cli_serve.settings_of(options, tls_of(options))
+    return run(cli_serve.serve(settings))
+
+
+def _say(broken: Exception, code: int) -> int:
+    print(f"lolraft: {broken}", file=sys.stderr)
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="lolraft",
+        description="Multi-Raft for Python.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_serve(commands.add_parser("serve", help="run one node until SIGTERM or ctrl-c"))
+    status = commands.add_parser("status", help="show nodes, shards, leaders and phi")
+    _add_common(status)
+    for name, text in (("write", "replicate and apply a message"), ("read", "ask the app")):
+        message = commands.add_parser(name, help=text)
+        _add_common(message)
+        message.add_argument("message", help="text, or - for standard input")
+        message.add_argument("--hex", action="store_true", help="the message is hexadecimal")
+        if name == "write":
+            message.add_argument("--request-id", help="execute once, however often it is sent")
+    for name, text in (
+        ("add-server", "make a server a member, or bootstrap an empty one with its own id"),
+        ("remove-server", "take a server out of the group"),
+        ("transfer", "hand leadership to a server, or to the most caught-up one"),
+    ):
+        change = commands.add_parser(name, help=text)
+        _add_common(change)
+        if name == "transfer":
+            change.add_argument("--to", default="", metavar="ID", help="the server to lead")
+        else:
+            change.add_argument("--server", required=True, metavar="ID", help="http://host:port")
+    return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", nargs="?", metavar="ID", help="http://host:port; else $address")
+    parser.add_argument("--listen", default="", metavar="HOST:PORT", help="default: the id's port")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="default: lolraft-data/HOST-PORT")
+    parser.add_argument("--memory", action="store_true", help="keep nothing on disk (for tests)")
+    parser.add_argument("--app", default="kv", metavar="NAME|MODULE:CLASS", help="default: kv")
+    parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
+    parser.add_argument("--members", default="", metavar="ID,ID,ID", help="begin as this group")
+    parser.add_argument("--enable-faults", action="store_true", help="let lolraft.Faults break it")
+    _add_tls(parser)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("addresses", nargs="+", metavar="ADDRESS", help="host:port of a server")
+    parser.add_argument("--shard", type=int, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_tls(parser)
+
+
+def _add_tls(parser: argparse.ArgumentParser) -> None:
+    for name in ("certificate", "key", "ca"):
+        parser.add_argument(f"--tls-{name}", type=Path, metavar="FILE", help="PEM, for https ids")
+
+
+def tls_of(options: argparse.Namespace) -> Tls | None:
+    """
+    Return the TLS files of a command line, None without any.
+
+    Raises:
+        ConfigError: some are missing.
+    """
+    files = (options.tls_certificate, options.tls_key, options.tls_ca)
+    if not any(files):
+        return None
+    if not all(files):
+        raise ConfigError("--tls-certificate, --tls-key and --tls-ca go together")
+    return Tls(certificate=files[0], key=files[1], ca=files[2])
