@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult
@@ -19,12 +20,14 @@ from lab.tui.deeds import Deeds
 from lab.tui.desk import Desk
 from lab.tui.history import PhiHistory
 from lab.tui.paint import ASCII, UNICODE, Look
+from lab.tui.picture import portable, write
 from lab.tui.plan import WIDE, Shape, plan
 from lab.tui.ports import Client, Leaving, ViewSource, Words
 from lab.tui.scene import Scene, Summary, summarise
 from lab.tui.themes import DARK, own_variables, palette_of, themes
 from lab.tui.widgets.footer import KeyLine
 from lab.tui.widgets.panel import Panel
+from lab.tui.words import KeyValueWords
 
 FRAMES_PER_S = 4
 
@@ -73,7 +76,7 @@ class LabApp(Actions, App[Leaving]):
             self.register_theme(theme)
         self.theme = "lab-dark"
         self.source, self.cluster = source, cluster
-        self.deeds = Deeds(self, source, cluster, client, words)
+        self.deeds = Deeds(self, source, cluster, client, words or KeyValueWords())
         self.glyphs = ASCII if ascii_glyphs else UNICODE
         self.frames_per_s = frames_per_s
         self._shown: tuple[ClusterView, Summary] | None = None
@@ -139,6 +142,17 @@ class LabApp(Actions, App[Leaving]):
         """Change between the signs and plain ASCII."""
         self.glyphs = ASCII if self.glyphs is UNICODE else UNICODE
         self.redraw()
+
+    def save_picture(self) -> None:
+        """Write the screen to raft-lab.svg, and a PNG where that can be made."""
+        drawn = portable(self.export_screenshot(title=self.title))
+
+        def write_it() -> None:
+            paths = write(drawn, Path("raft-lab"))
+            names = " and ".join(str(path.resolve()) for path in paths)
+            self.call_from_thread(self.notify, names, title="saved")
+
+        self.run_worker(write_it, thread=True, group="picture", exit_on_error=False)
 
     def scene(self) -> Scene | None:
         """Return what is to be seen now, or None before the first picture."""

@@ -71,8 +71,8 @@ class LabCommands(Provider):
         ]
         views.append(("View: ASCII glyphs on or off", "for terminals without the signs",
                       lab.switch_glyphs))  # fmt: skip
-        views.append(("View: save a picture of the screen", "an SVG in this directory",
-                      partial(lab.run_action, "screenshot")))  # fmt: skip
+        views.append(("View: save a picture of the screen", "raft-lab.svg here, and a PNG",
+                      lab.save_picture))  # fmt: skip
         return views
 
     def _places(self, query: str) -> list[Command]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ class Deeds:
         source: ViewSource,
         cluster: Cluster,
         client: Client,
-        words: Words | None,
+        words: Words,
     ) -> None:
         self._app, self._source = app, source
         self._cluster, self._client, self._words = cluster, client, words
@@ -119,25 +120,19 @@ class Deeds:
     def write(self, shard_id: int, shard: str, key: str, value: str) -> None:
         """Put a value through the client."""
         words = self._words
-        if words is None:
-            self._app.notify("This cluster's app has no words for writing.", severity="warning")
-            return
 
         async def work() -> str:
             answer = await self._client.write(shard_id, words.put(key, value))
-            return words.answer(answer)
+            return words.tell(answer)
 
         self._go(f"write {key}={value} to {shard}", self._timed(work), group=f"write {shard_id}")
 
     def read(self, shard_id: int, shard: str, key: str) -> None:
         """Get a value, linearizably."""
         words = self._words
-        if words is None:
-            self._app.notify("This cluster's app has no words for reading.", severity="warning")
-            return
 
         async def work() -> str:
-            return words.answer(await self._client.read(shard_id, words.get(key)))
+            return words.tell(await self._client.read(shard_id, words.get(key)))
 
         self._go(f"read {key} from {shard}", self._timed(work), group=f"read {shard_id}", tell=True)
 
@@ -166,8 +161,6 @@ class Deeds:
 
     async def _join(self, server_id: str, shard_ids: list[int]) -> tuple[int, Exception | None]:
         """Add the server shard by shard, several at once; stop at the first refusal."""
-        import asyncio
-
         joined = 0
         for start in range(0, len(shard_ids), _TOGETHER):
             some = shard_ids[start : start + _TOGETHER]

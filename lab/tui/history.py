@@ -10,6 +10,7 @@ from lab.observe.view import ClusterView
 
 BUCKET_S = 1.0
 KEPT = 120
+HIGHEST = 99.0
 
 Track = tuple[tuple[int, float], ...]  # (bucket, worst phi within it), oldest first.
 
@@ -30,7 +31,7 @@ class PhiHistory:
             if link.receiver not in running:
                 continue
             track = tracks.get(pair, ())
-            added = _add(track, now, link.phi)
+            added = _add(track, now, _drawable(link.phi))
             if added is not track:
                 tracks[pair] = added
                 changed = True
@@ -41,6 +42,11 @@ class PhiHistory:
         last = int(now_s / BUCKET_S)
         known = dict(self.tracks.get(pair, ()))
         return [known.get(bucket) for bucket in range(last - width + 1, last + 1)]
+
+
+def _drawable(phi: float) -> float:
+    """Return phi as a bar's height: a peer long silent has an infinite one."""
+    return min(phi, HIGHEST) if phi >= 0 else 0.0
 
 
 def _add(track: Track, bucket: int, phi: float) -> Track:

@@ -183,6 +183,8 @@ class Line:
         """Append *text*; runs of one style become one segment."""
         if not text:
             return self
+        if not text.isprintable():
+            text = tame(text)  # A name or a reason may hold anything; a line stays one line.
         self.width += len(text) if text.isascii() else cell_len(text)
         if self.spans and self.spans[-1].style is style:
             text = self.spans.pop().text + text
@@ -252,9 +254,8 @@ def spark(values: Sequence[float], width: int, top: float, glyphs: Glyphs) -> st
     """Return the newest *width* values as bars between 0 and *top*."""
     steps = len(glyphs.sparks) - 1
     newest = values[-width:] if width > 0 else ()
-    return "".join(
-        glyphs.sparks[max(0, min(steps, int(value / top * steps + 0.5)))] for value in newest
-    ).rjust(width)
+    bars = (min(max(value, 0.0), top) / top for value in newest)
+    return "".join(glyphs.sparks[int(bar * steps + 0.5)] for bar in bars).rjust(width)
 
 
 def count(number: int) -> str:

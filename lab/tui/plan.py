@@ -54,7 +54,7 @@ def node_rows(width: int, nodes: int, *, cards: bool) -> int:
     """Return the height of the nodes: cards of six lines, lines, or two columns of lines."""
     if cards and nodes <= 5:
         return 6
-    return nodes if nodes <= 5 else (nodes + 1) // 2
+    return max(1, nodes) if nodes <= 5 else (nodes + 1) // 2
 
 
 def _cluster(shape: Shape) -> Plan:
@@ -68,7 +68,7 @@ def _cluster(shape: Shape) -> Plan:
 def _cluster_wide(shape: Shape) -> Plan:
     width, height = shape.width, shape.height
     top = node_rows(width, shape.nodes, cards=True)
-    low = max(8, shape.nodes + 4)
+    low = min(max(8, shape.nodes + 4), height // 3)
     middle = height - 1 - top - low - 2
     left = width * 68 // 140
     right = width - left
@@ -91,7 +91,7 @@ def _cluster_wide(shape: Shape) -> Plan:
 
 def _low(shape: Shape, y: int, height: int, third: str = "events") -> Plan:
     """Links, timeline and a third panel side by side."""
-    links = max(36, 11 + 6 * shape.nodes)
+    links = min(max(36, 11 + 6 * shape.nodes), shape.width - 70)
     events = min(64, max(40, shape.width * 52 // 140))
     if shape.width - links - events < 30:
         events = max(36, shape.width - links - 30)

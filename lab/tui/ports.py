@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
@@ -44,11 +43,16 @@ class Client(Protocol):
 
 
 class Words(Protocol):
-    """How keys and values are put to the app and its answers are read: `lab.apps.kv` has it."""
+    """How keys and values are put to the app and its answers are read; `words.py` has the kv's."""
 
-    put: Callable[[str, str], bytes]
-    get: Callable[[str], bytes]
-    answer: Callable[[bytes], str]
+    def put(self, key: str, value: str) -> bytes:
+        """Return the command that puts *value* under *key*."""
+
+    def get(self, key: str) -> bytes:
+        """Return the read of *key*."""
+
+    def tell(self, answer: bytes) -> str:
+        """Return an answer in words."""
 
 
 class Leaving(Enum):

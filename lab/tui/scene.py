@@ -134,7 +134,7 @@ def summarise(view: ClusterView, before: tuple[ClusterView, Summary] | None = No
     for link in view.links.values():
         if link.receiver in running:
             seen.setdefault(link.sender, []).append(link.phi)
-    phis = {name: sorted(values)[len(values) // 2] for name, values in seen.items()}
+    phis = {name: sorted(values)[(len(values) - 1) // 2] for name, values in seen.items()}
     conditions = {
         node.name: condition_of(node, view.now_s, phis.get(node.name, 0.0), threshold)
         for node in view.nodes

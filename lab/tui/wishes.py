@@ -10,6 +10,7 @@ from lab.tui.keys import transfer_target
 from lab.tui.paint import Look
 from lab.tui.scene import Scene, is_down, majority_lost_by, shard_name
 from lab.tui.screens.dialogs import Ask, ask_how_to_leave, ask_to_kill
+from lab.tui.words import speaks_key_value
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -194,9 +195,23 @@ class Wishes(_Base):
             self.notify("No shard has reported yet.", severity="warning")
         return self.at_shard
 
+    def _asked_shard(self) -> int | None:
+        """Return the shard to write to or read from; only a key-value store is spoken to."""
+        scene = self.scene()
+        strange = {node.app for node in scene.view.nodes if node.app} if scene else set()
+        strange = {app for app in strange if not speaks_key_value(app)}
+        if strange:
+            self.notify(
+                f"These nodes run {', '.join(sorted(strange))}, which has no keys and values: "
+                "use `lolraft write` and `lolraft read` with its own messages.",
+                severity="warning",
+            )
+            return None
+        return self._shard()
+
     def action_write(self) -> None:
         """Ask for key=value and put it."""
-        shard_id = self._shard()
+        shard_id = self._asked_shard()
         if shard_id is None:
             return
         name = shard_name(shard_id)
@@ -213,7 +228,7 @@ class Wishes(_Base):
 
     def action_read(self) -> None:
         """Ask for a key and get it."""
-        shard_id = self._shard()
+        shard_id = self._asked_shard()
         if shard_id is None:
             return
         name = shard_name(shard_id)

@@ -146,5 +146,5 @@ class FakeClient:
 WORDS = SimpleNamespace(
     put=lambda key, value: f"put {key} {value}".encode(),
     get=lambda key: f"get {key}".encode(),
-    answer=lambda answer: answer.decode(),
+    tell=lambda answer: answer.decode(),
 )

@@ -36,6 +36,7 @@ class LogsPanel(Panel):
         self._window: _Window | None = None
         self._newest = 0
         self._per_node = 1
+        self._names: list[str] = []
 
     def inputs(self, scene: Scene) -> tuple[object, ...]:
         """Depend on the shard, its logs, the cursor and who is alive."""
@@ -55,7 +56,8 @@ class LogsPanel(Panel):
                 words = f"{shard_name(scene.shard_id)} is on no node that reports"
             return Page(lines=[Line(f" {words}", look.dim)], title=Line("logs", look.text))
         logs = scene.view.logs if scene.view.logs_shard == scene.shard_id else {}
-        names = [node.name for node in scene.view.nodes]
+        names = _in_sight([node.name for node in scene.view.nodes], scene.node, height - 1)
+        self._names = names
         room = height - len(names) - 1  # Beside ruler and rows.
         self._per_node = 2 if room >= len(names) + 2 else 1
         room -= (self._per_node - 1) * len(names)
@@ -138,8 +140,8 @@ class LogsPanel(Panel):
         if self.scene is None or self._window is None:
             return
         row = (y - 1) // self._per_node
-        if y >= 1 and row < len(self.scene.view.nodes):
-            self.post_message(self.Chose("node", self.scene.view.nodes[row].name))
+        if y >= 1 and row < len(self._names):
+            self.post_message(self.Chose("node", self._names[row]))
         if x >= _LEFT:
             index = self._window.first + (x - _LEFT) // 2
             if index <= self._newest:
@@ -150,6 +152,13 @@ class LogsPanel(Panel):
         if self.scene is None or self._window is None:
             return ""
         return _entry(self.scene, self._window, self._cursor(self.scene), 200).plain.strip()
+
+
+def _in_sight(names: list[str], chosen: str | None, rows: int) -> list[str]:
+    """Return the nodes that there are rows for, the chosen one among them."""
+    place = names.index(chosen) if chosen in names else 0
+    first = max(0, min(place - rows // 2, len(names) - rows))
+    return names[first : first + max(1, rows)]
 
 
 def _hint(scene: Scene) -> str:
