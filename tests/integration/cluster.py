@@ -51,7 +51,7 @@ class Diary(RaftApp):
     `count` answers their number. `reject` is refused and `break` breaks the app.
     """
 
-    def __init__(self, shard_id: ShardId, directory: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.lines: list[bytes] = []
 
@@ -97,6 +97,11 @@ class Diary(RaftApp):
         return {1} | {int(path.stem) for path in self.directory.glob("*.snap")}
 
 
+def diary(shard_id: ShardId, directory: Path) -> Diary:
+    """Make the app of one shard."""
+    return Diary(directory)
+
+
 class Cluster:
     """Some nodes, by id; those in `nodes` run."""
 
@@ -107,7 +112,7 @@ class Cluster:
         *,
         shards: tuple[ShardId, ...] = (0,),
         static: bool = True,
-        app: Callable[[ShardId, Path], RaftApp] = Diary,
+        app: Callable[[ShardId, Path], RaftApp] = diary,
     ) -> None:
         self.directory = directory
         self.ids = [free_id() for _ in range(count)]

@@ -13,7 +13,7 @@ from lolraft.multiraft.frames import RequestKind
 from lolraft.node import RaftNode
 from lolraft.raft.effects import Code
 from lolraft.storage.interface import Locked, WrongNode
-from tests.integration.cluster import Cluster, Diary, free_id
+from tests.integration.cluster import Cluster, diary, free_id
 
 
 async def test_a_static_cluster_serves_through_every_node(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ async def test_concurrent_writers_are_all_served(tmp_path: Path) -> None:
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     async with Cluster(tmp_path, 1) as cluster:
         (only,) = cluster.ids
-        second = RaftNode(Config(node_id=only, data=tmp_path / "other"), Diary)
+        second = RaftNode(Config(node_id=only, data=tmp_path / "other"), diary)
         with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{only[-5:]}.*--listen"):
             await second.start()
         assert await cluster.write(b"x") == b"1"
@@ -192,8 +192,8 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 async def test_a_directory_has_one_owner_and_one_process(tmp_path: Path) -> None:
     one = free_id()
-    async with RaftNode(Config(node_id=one, data=tmp_path), Diary):
+    async with RaftNode(Config(node_id=one, data=tmp_path), diary):
         with pytest.raises(Locked):
-            await RaftNode(Config(node_id=one, listen="127.0.0.1:0", data=tmp_path), Diary).start()
+            await RaftNode(Config(node_id=one, listen="127.0.0.1:0", data=tmp_path), diary).start()
     with pytest.raises(WrongNode):
-        await RaftNode(Config(node_id=free_id(), data=tmp_path), Diary).start()
+        await RaftNode(Config(node_id=free_id(), data=tmp_path), diary).start()
