@@ -9,6 +9,7 @@ Prints medians in milliseconds; asserts nothing, since a loaded machine is not a
 from __future__ import annotations
 
 import argparse
+import asyncio
 import statistics
 import tempfile
 import time
@@ -16,6 +17,8 @@ from pathlib import Path
 
 from lolraft.runtime.loop import run
 from tests.integration.processes import Processes
+
+SETTLE_S = 1.5
 
 
 def show(what: str, times_s: list[float]) -> None:
@@ -53,6 +56,8 @@ async def measure(writes: int, failovers: int) -> None:
                 times_s["read at a follower"].append(time.perf_counter() - started_s)
             times_s["SIGKILL to next write"] = []
             for n in range(failovers):
+                # The node that came back has heard too few heartbeats to suspect quickly.
+                await asyncio.sleep(SETTLE_S)
                 leader = await cluster.leader()
                 await cluster.processes[leader].kill()
                 started_s = time.perf_counter()
