@@ -259,6 +259,8 @@ class Driver:
 
     def _tell(self, tell: Tell) -> None:
         logger.info("%s", tell_line(tell))
+        if tell.kind == "stopped" and "AssertionError" in tell.text:
+            logger.critical("a mistake of ours; the turns before it:\n%s", self.trace.text())
         for watcher in tuple(self._watchers):
             try:
                 watcher(tell)

@@ -60,7 +60,8 @@ class FakeNode:
 
     events: list[Event] = field(default_factory=list)
     more: asyncio.Event = field(default_factory=asyncio.Event)
-    breaks_after: int | None = None
+    endless: bool = False  # Serve a snapshot without an end.
+    served: int = 0  # Pieces of it.
 
     def post(self, event: Event) -> None:
         self.events.append(event)
@@ -72,6 +73,9 @@ class FakeNode:
         if (shard_id, clock, group) != (7, META.clock, GROUP):
             raise SnapshotUnavailable("no such snapshot")
         meta: SnapshotMeta | None = META
+        while self.endless:
+            self.served += 1
+            yield SnapshotPiece(offset=0, data=bytes(256 * 1024), crc32=0, meta=meta)
         for at in range(offset, len(BODY), 50_000):
             data = BODY[at : at + 50_000]
             yield SnapshotPiece(offset=at, data=data, crc32=zlib.crc32(data), meta=meta)
@@ -358,6 +362,21 @@ async def test_a_snapshot_that_is_not_there_is_refused_for_good(world: World) ->
         await collect(to_b.fetch_snapshot(b, 7, Clock(3, 41), GROUP, 0))
     with pytest.raises(SnapshotUnavailable, match="no such snapshot"):
         await collect(to_b.fetch_snapshot(b, 7, META.clock, GROUP + 1, 0))
+
+
+async def test_a_reader_that_is_slow_holds_the_source_back(world: World) -> None:
+    _, to_b, _, b, _, node_b = await pair(world)
+    node_b.endless = True
+    pieces = to_b.fetch_snapshot(b, 7, META.clock, GROUP, 0)
+    async with asyncio.timeout(10):
+        await anext(pieces)
+        before, quiet = 0, 0
+        while quiet < 10:  # Until nothing more is read for a while, which must come.
+            await asyncio.sleep(0.01)
+            quiet = quiet + 1 if node_b.served == before else 0
+            before = node_b.served
+            assert before < 200, "50 MiB are on their way to somebody who does not read"
+    await pieces.aclose()  # type: ignore[attr-defined]  # A generator, as all of them are.
 
 
 async def test_a_source_that_is_away_may_be_asked_again(world: World) -> None:
