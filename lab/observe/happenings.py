@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lolraft.rpc.pb import observe_pb2
-
 from lab.cluster.interface import NodeHandle
 from lab.faults import Fault
 from lab.observe.view import EventView, LogView
+from lolraft.rpc.pb import observe_pb2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,99 @@
+"""Transport rules for a whole cluster: pushed to every node, renewed while they hold (DESIGN 8)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from lab.cluster.interface import ClusterError, NodeHandle, NodeState
+from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
+
+LEASE_S, RENEW_S, PUSH_S = 3.0, 1.0, 1.5
+
+
+class RuleBoard:
+    """
+    Keep the directed links that are cut, on every node, with a lease: nothing outlives the lab.
+
+    A node that restarts or comes back gets the rules at the next renewal.
+    """
+
+    def __init__(self, nodes: Callable[[], tuple[NodeHandle, ...]]) -> None:
+        self._nodes = nodes
+        self._links: tuple[tuple[str, str], ...] = ()
+        self._version = 0
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._renewing: asyncio.Task[None] | None = None
+
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """Return the (sender, receiver) names that are cut."""
+        return self._links
+
+    async def set(self, links: tuple[tuple[str, str], ...]) -> None:
+        """
+        Cut exactly these links, and wait until the nodes that run know it.
+
+        Raises:
+            ClusterError: no node takes rules.
+        """
+        self._links = links
+        failures = await self._push()
+        if links and self._renewing is None:
+            self._renewing = asyncio.get_running_loop().create_task(self._renew())
+        running = sum(node.state is NodeState.RUNNING for node in self._nodes())
+        if links and running and len(failures) >= running:
+            raise ClusterError(
+                f"no node takes transport rules ({failures[0]}); start them with --enable-faults"
+            )
+
+    async def _renew(self) -> None:
+        while self._links:
+            await asyncio.sleep(RENEW_S)
+            await self._push()
+        self._renewing = None
+
+    async def _push(self) -> list[str]:
+        """Give every running node the rule set; return why some did not take it."""
+        # Versions come from the clock, so that a lab started later is always newer.
+        self._version = max(self._version + 1, int(time.time() * 1000))
+        ids = {node.name: node.node_id for node in self._nodes()}
+        rules = observe_pb2.FaultRules(version=self._version, lease_s=LEASE_S)
+        for sender, receiver in self._links:
+            if sender in ids and receiver in ids:
+                rule = rules.links.add(to=ids[receiver], drop=1.0)
+                setattr(rule, "from", ids[sender])
+        running = [node for node in self._nodes() if node.state is NodeState.RUNNING]
+        results = await asyncio.gather(*(self._push_to(node, rules) for node in running))
+        return [result for result in results if result is not None]
+
+    async def _push_to(self, node: NodeHandle, rules: observe_pb2.FaultRules) -> str | None:
+        try:
+            await self._stub(node.watch_address).Set(rules, timeout=PUSH_S, wait_for_ready=True)
+        except grpc.aio.AioRpcError as error:
+            return f"{node.name}: {error.details() or error.code().name}"
+        return None
+
+    def _stub(self, address: str) -> Any:  # noqa: ANN401  # Generated stubs are untyped.
+        if address not in self._channels:
+            options = [("grpc.max_reconnect_backoff_ms", 500)]
+            self._channels[address] = grpc.aio.insecure_channel(address, options=options)
+        return observe_pb2_grpc.FaultsStub(self._channels[address])
+
+    async def close(self) -> None:
+        """End all rules and every connection."""
+        if self._links:
+            self._links = ()
+            await self._push()
+        if self._renewing is not None:
+            self._renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._renewing
+        for channel in self._channels.values():
+            await channel.close()
