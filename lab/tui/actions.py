@@ -84,7 +84,10 @@ class Actions(Wishes):
 
     def action_step_back(self) -> None:
         """Close one thing: a large panel, a filter, a page, a log cursor."""
-        if self.alone is not None:
+        if self.screen_stack[0].query_one("#filter").has_class("-open"):
+            self.lines_filter = self.shards_filter = Filter()
+            self.close_filter()
+        elif self.alone is not None:
             self.alone = None
         elif self.lines_filter or self.shards_filter:
             self.lines_filter = self.shards_filter = Filter()
@@ -110,7 +113,7 @@ class Actions(Wishes):
             "any words, !word inverts" if lines else "electing  !ok  n2  term>8  lag>100  s0017"
         )
         bar.value = (self.lines_filter if lines else self.shards_filter).text
-        bar.add_class("-open")
+        self.screen_stack[0].query_one("#filter").add_class("-open")
         bar.focus()
         self._filtering = ("lines" if lines else "shards", panel)
 
@@ -118,7 +121,7 @@ class Actions(Wishes):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while the words are typed."""
-        if event.input.id != "filter-bar" or not event.input.has_class("-open"):
+        if event.input.id != "filter-bar" or not event.input.has_focus:
             return
         if self._filtering[0] == "lines":
             self.lines_filter = Filter(event.value.strip())
@@ -133,8 +136,7 @@ class Actions(Wishes):
 
     def close_filter(self) -> None:
         """Hide the bar and give the focus back."""
-        bar = self.screen_stack[0].query_one("#filter-bar", Input)
-        bar.remove_class("-open")
+        self.screen_stack[0].query_one("#filter").remove_class("-open")
         self.screen_stack[0].set_focus(self._filtering[1])
         self.redraw()
 

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.css.query import NoMatches
 from textual.screen import Screen
-from textual.widgets import Input
+from textual.widgets import Input, Label
 
 from lab.cluster.interface import Cluster
 from lab.observe.view import ClusterView
@@ -44,7 +45,9 @@ class MainScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Mount the desk and the closed filter bar."""
         yield Desk()
-        yield Input(id="filter-bar", select_on_focus=False)
+        with Horizontal(id="filter"):
+            yield Label("/")
+            yield Input(id="filter-bar", select_on_focus=False)
 
 
 class LabApp(Actions, App[Leaving]):
@@ -220,7 +223,7 @@ class LabApp(Actions, App[Leaving]):
         focused = screen.focused
         if isinstance(focused, Panel) and focused.name in desk.regions:
             return
-        if isinstance(focused, Input) and focused.has_class("-open"):
+        if isinstance(focused, Input) and screen.query_one("#filter").has_class("-open"):
             return
         order = [panel for panel in desk.in_sight() if panel.can_focus]
         wanted = [panel for panel in order if panel.name != "nodes"] or order

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from lab.tui.plan import Plan
 from lab.tui.scene import Scene
 from lab.tui.widgets.attention import AttentionPanel
+from lab.tui.widgets.entries import EntriesPanel
 from lab.tui.widgets.events import EventsPanel
 from lab.tui.widgets.facts import ShardFacts
 from lab.tui.widgets.footer import KeyLine
@@ -42,6 +43,7 @@ PANELS: dict[str, Callable[[str], Panel]] = {
     "events": EventsPanel,
     "table": ShardTable,
     "shard": ShardFacts,
+    "entries": EntriesPanel,
     "facts": NodeFacts,
     "roles": RolesPanel,
     "lines": LinesPanel,

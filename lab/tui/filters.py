@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lab.observe.view import EventView, LogLineView, ShardView
 
 _COMPARED = re.compile(r"(shard|term|lag|commit|last)(<=|>=|<|>|=)(\d+)")
+_UNFINISHED = re.compile(r"(shard|term|lag|commit|last)(<=|>=|<|>|=)?")
 _STATUSES = ("ok", "lagging", "electing", "no-leader", "no-quorum", "empty")
 
 
@@ -46,6 +47,8 @@ def _of_shard(word: str, shard: ShardView, name: str) -> bool:
     if compared:
         field, sign, number = compared.groups()
         return _compare(_number_of(field, shard), sign, int(number))
+    if _UNFINISHED.fullmatch(word):
+        return True  # It is being typed: hide nothing yet.
     if word in _STATUSES:
         return shard.status == word
     if re.fullmatch(r"n\d+", word):

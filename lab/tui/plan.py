@@ -181,12 +181,12 @@ def _shard(shape: Shape, area: Region) -> Plan:
         logs = max(shape.nodes + 5, height - facts)
     body = _rows(width, y, [("logs", logs)])
     rest = height - logs
+    entries = rest - facts if rest - facts >= 5 else 0
+    low = [("shard", rest - entries), ("entries", entries)]
     if width < WIDE:
-        return body | _rows(
-            width, y + logs, [("shard", min(facts, rest)), ("events", rest - facts)]
-        )
+        return body | _rows(width, y + logs, low)
     left = max(80, width * 80 // 140)
-    body |= _rows(left, y + logs, [("shard", rest)])
+    body |= _rows(left, y + logs, low)
     return body | _rows(width - left, y + logs, [("events", rest)], x=left)
 
 

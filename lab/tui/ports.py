@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Protocol
 
 from lab.observe.view import ClusterView, EventView
+from lolraft.raft.types import ShardId
 
 
 class ViewSource(Protocol):
@@ -29,16 +30,18 @@ class ViewSource(Protocol):
 class Client(Protocol):
     """What the screen asks of `lolraft.client.RaftClient`; errors are `RequestFailed`."""
 
-    async def write(self, shard_id: int, message: bytes) -> bytes:
-        """Replicate and apply *message*; return the app's answer."""
+    async def write(
+        self, shard_id: ShardId, message: bytes, *, request_id: str | None = None
+    ) -> bytes:
+        """Replicate and apply *message*, once; return the app's answer."""
 
-    async def read(self, shard_id: int, message: bytes) -> bytes:
+    async def read(self, shard_id: ShardId, message: bytes) -> bytes:
         """Ask the app, linearizably."""
 
-    async def add_server(self, shard_id: int, server_id: str) -> None:
+    async def add_server(self, shard_id: ShardId, server_id: str) -> None:
         """Make *server_id* a voter of the shard."""
 
-    async def transfer_leadership(self, shard_id: int, target: str) -> None:
+    async def transfer_leadership(self, shard_id: ShardId, target: str) -> None:
         """Hand the shard's leadership to the server *target*."""
 
 

@@ -25,7 +25,9 @@ class FakeSource:
 
     def note(self, event: EventView) -> None:
         self.notes.append(event)
-        self.view = replace(self.view, events=(*self.view.events, replace(event, at_s=0.0)))
+        self.view = replace(
+            self.view, events=(*self.view.events, replace(event, at_s=self.view.now_s))
+        )
 
 
 class FakeCluster(Cluster):
@@ -128,7 +130,8 @@ class FakeClient:
         if self.failing is not None:
             raise self.failing
 
-    async def write(self, shard_id: int, message: bytes) -> bytes:
+    async def write(self, shard_id: int, message: bytes, *, request_id: str | None = None) -> bytes:
+        assert request_id, "without an id a retry could write twice"
         self._called("write", shard_id, message)
         return b"ok"
 

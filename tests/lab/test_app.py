@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
+from lab.tui.app import LabApp
+from lab.tui.picture import take
 from lab.tui.ports import Leaving
 from lab.tui.themes import PALETTES
 from lab.tui.widgets.panel import Panel
 from tests.lab import demo
+from tests.lab.fakes import WORDS, FakeClient, FakeCluster, FakeSource
 from tests.lab.screen import running
 
 
@@ -244,9 +248,9 @@ async def test_ten_thousand_shards_answer_a_key_within_a_tenth_of_a_second() -> 
     async with running(demo.cluster(3, 10_000), size=(140, 45)) as lab:
         took = []
         for key in ("l", "j", "2", "j", "O", "1", "l"):
-            began = time.perf_counter()
+            began = time.process_time()  # Others may use the machine meanwhile.
             await lab.pilot.press(key)
-            took.append(time.perf_counter() - began)
+            took.append(time.process_time() - began)
         assert sorted(took)[len(took) // 2] < 0.1, took
 
 
@@ -262,3 +266,15 @@ async def test_ten_thousand_shards_with_a_changed_one_take_a_small_part_of_a_fra
             await lab.pilot.pause()
         each_s = (time.process_time() - began) / rounds
         assert each_s < 0.2, f"{each_s * 1000:.0f} ms a frame"
+
+
+async def test_a_picture_of_the_screen_needs_no_web_font(tmp_path: Path) -> None:
+    source = FakeSource(demo.cluster(3, 1))
+    app = LabApp(source, FakeCluster(source.view), FakeClient(), WORDS)
+    paths = await take(app, tmp_path / "lab", size=(100, 30), keys=["2"])
+    svg = paths[0].read_text()
+    assert "ordered by" in svg
+    assert "@font-face" not in svg
+    assert "url(http" not in svg
+    assert "&#160;" not in svg
+    assert 'xml:space="preserve"' in svg

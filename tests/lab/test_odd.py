@@ -145,14 +145,13 @@ def odd_view(seed: int) -> ClusterView:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 async def test_an_odd_picture_is_painted_on_every_page(seed: int) -> None:
     size = ((80, 24), (140, 45), (100, 33), (200, 24))[seed % 4]
     async with running(odd_view(seed), size, ascii_glyphs=seed % 3 == 0) as lab:
-        for page in PAGES:
-            lab.app.action_page(page)
-            await lab.press("tab", "j", "l", "G", "g", "enter", "y", "O", "m", "n")
-            await lab.press("escape")
+        for turn in range(3):
+            lab.app.action_page(PAGES[(seed * 3 + turn) % len(PAGES)])
+            await lab.press("tab", "j", "l", "G", "enter", "y", "O", "m", "n", "escape")
             lines = lab.text().split("\n")
             assert len(lines) == size[1]
         lab.show(odd_view(seed + 100))

@@ -122,7 +122,7 @@ def test_the_same_picture_adds_nothing_to_the_history() -> None:
         ("", True), ("lagging", True), ("!lagging", False), ("ok", False), ("term>7", False),
         ("term>=7", True), ("term=7", True), ("lag>0", False), ("n2", True), ("n22", False),
         ("!n1", True), ("s0003", True), ("shard<4", True), ("behind", True), ("lagging n2", True),
-        ("lagging n1", False), ("!", True), ("term>", False), ("n4", False),
+        ("lagging n1", False), ("!", True), ("term>", True), ("term", True), ("n4", False),
     ],
 )  # fmt: skip
 def test_filters_of_shards(text: str, passes: bool) -> None:

@@ -108,7 +108,7 @@ def ask_to_kill(name: str, lost: int, of: int) -> Choose[bool]:
     shards = "the shard loses its" if of == 1 else f"{lost:,} of {of:,} shards lose their"
     return Choose(
         f"kill {name}?",
-        f"Without {name} {shards} majority: no leader, no writes, no reads,\n"
+        f"Without {name} {shards} majority: no leader, no writes, no reads "
         f"until it is back. Nothing acknowledged is lost. r restarts it, u undoes.",
         [("K", f"kill {name}", True), ("c", "cancel", None)],
     )
