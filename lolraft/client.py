@@ -45,9 +45,13 @@ class RaftClient:
         *,
         timeout_s: float = 10.0,
         tls: Tls | None = None,
+        dial: Callable[[NodeId], str] | None = None,
     ) -> None:
         """
         Know some servers, as ids (`http://host:port`) or as host:port.
+
+        *dial* says under which host:port a server is reached from here, where that is another
+        than its id's: behind a published port, or on a second network.
 
         Raises:
             ConfigError: an address makes no sense, or there is none.
@@ -57,6 +61,7 @@ class RaftClient:
         self.timeout_s = timeout_s
         self._servers: list[NodeId] = [normalise_node_id(address) for address in addresses]
         self._tls = tls
+        self._dial = dial
         self._nodes: dict[NodeId, SubmitChannel] = {}
         self._leaders: dict[ShardId, NodeId] = {}
         self._next = random.randrange(len(self._servers))
@@ -236,7 +241,8 @@ class RaftClient:
     def _node(self, server: NodeId) -> SubmitChannel:
         node = self._nodes.get(server)
         if node is None:
-            node = SubmitChannel(server, self._tls)
+            target = self._dial(server) if self._dial is not None else None
+            node = SubmitChannel(server, self._tls, target)
             self._nodes[server] = node
         return node
 

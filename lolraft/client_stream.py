@@ -34,9 +34,9 @@ class Reply(NamedTuple):
 Request = tuple[int, ShardId, int, bytes, str]
 
 
-def channel_to(server: NodeId, tls: Tls | None) -> grpc.aio.Channel:
-    """Return a channel that dials *server* anew soon after it broke."""
-    target = server.partition("://")[2]
+def channel_to(server: NodeId, tls: Tls | None, target: str | None = None) -> grpc.aio.Channel:
+    """Return a channel that dials *server* anew soon after it broke, at *target* where given."""
+    target = target or server.partition("://")[2]
     options = [
         ("grpc.max_receive_message_length", -1),
         ("grpc.initial_reconnect_backoff_ms", 100),
@@ -55,9 +55,9 @@ def channel_to(server: NodeId, tls: Tls | None) -> grpc.aio.Channel:
 class SubmitChannel:
     """Ask one server; requests of one loop turn leave as one message."""
 
-    def __init__(self, server: NodeId, tls: Tls | None) -> None:
+    def __init__(self, server: NodeId, tls: Tls | None, target: str | None = None) -> None:
         self.server = server
-        self._channel = channel_to(server, tls)
+        self._channel = channel_to(server, tls, target)
         self.raft = lolraft_pb2_grpc.RaftStub(self._channel)
         self.client = client_pb2_grpc.ClientStub(self._channel)
         self._numbers = 0

@@ -1,0 +1,45 @@
+"""`python -m lab`, which `./log` runs: the terminal lab."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from lab.cluster.interface import ClusterError
+from lab.session import Wishes, heal_all, parse, say, show
+from lolraft.config import parse_shards
+from lolraft.errors import ConfigError, LolraftError
+
+MOST_NODES = 9
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the lab, or clean up after one; bad input is a sentence."""
+    options = parse(arguments)
+    if options.command == "heal":
+        return heal_all(say)
+    try:
+        if not 1 <= options.nodes <= MOST_NODES:
+            raise ConfigError(f"--nodes is a number from 1 to {MOST_NODES}, not {options.nodes}")
+        parse_shards(options.shards)
+        if not sys.stdout.isatty():
+            raise ConfigError("the screen needs a terminal; this output is none")
+        wishes = Wishes(
+            backend=options.backend,
+            nodes=options.nodes,
+            shards=options.shards,
+            app=options.app,
+            connect=tuple(options.connect),
+            fresh=options.new,
+            ascii_glyphs=options.ascii,
+        )
+        return asyncio.run(show(wishes, say))
+    except (ClusterError, LolraftError) as broken:
+        print(f"./log: {broken}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,109 @@
+"""Backend `connect`: nodes that somebody else runs; watched, written to, cut by transport rules."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import grpc
+import grpc.aio
+
+from lab.cluster.base import BaseCluster
+from lab.cluster.interface import ClusterError, NodeHandle, NodeState
+from lab.faults import FaultKind
+from lolraft.config import normalise_node_id
+from lolraft.raft.types import NodeId
+from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
+
+FIND_S = 5.0
+CUTS = (FaultKind.CUT, FaultKind.CUT_BOTH, FaultKind.ISOLATE, FaultKind.PARTITION)
+
+
+class ConnectedCluster(BaseCluster):
+    """A cluster by the addresses of some of its nodes; the others are found through them."""
+
+    def __init__(self, addresses: tuple[str, ...]) -> None:
+        super().__init__("connect", f"connect:{addresses[0]}")
+        self._addresses = tuple(dict.fromkeys(map(normalise_node_id, addresses)))
+
+    async def start(self, progress: Callable[[str], None]) -> None:
+        """Find every node, by what those that answer say of their peers."""
+        progress(f"asking {', '.join(self._addresses)}")
+        found: dict[NodeId, str] = {}
+        waiting = list(self._addresses)
+        asked: set[str] = set()
+        while waiting:
+            asked.update(waiting)
+            for who, peers, address in filter(
+                None, await asyncio.gather(*(_identity(address) for address in waiting))
+            ):
+                found[who] = address
+                waiting += peers
+            waiting = [node for node in dict.fromkeys(waiting) if node not in asked]
+        if not found:
+            raise ClusterError(
+                f"no node answers at {', '.join(self._addresses)}; see whether they run, and "
+                "whether the port is the one they listen on"
+            )
+        for number, node_id in enumerate(sorted(found), 1):
+            name = f"n{number}"
+            self._handles[name] = NodeHandle(
+                name=name,
+                node_id=node_id,
+                watch_address=found[node_id],
+                state=NodeState.RUNNING,
+            )
+        self._changed()
+
+    def why_not(self, kind: FaultKind) -> str | None:
+        """Return why processes of somebody else are not touched."""
+        if kind in CUTS:
+            return None
+        return "these nodes were not started by this lab: stop them where they run"
+
+    def _refuse(self) -> NoReturn:
+        raise ClusterError(self.why_not(FaultKind.KILL) or "")
+
+    async def kill(self, name: str) -> None:
+        """Refuse."""
+        self._refuse()
+
+    async def stop(self, name: str) -> None:
+        """Refuse."""
+        self._refuse()
+
+    async def pause(self, name: str) -> None:
+        """Refuse."""
+        self._refuse()
+
+    async def resume(self, name: str) -> None:
+        """Refuse."""
+        self._refuse()
+
+    async def restart(self, name: str) -> None:
+        """Refuse."""
+        self._refuse()
+
+    async def add_node(self) -> NodeHandle:
+        """Refuse."""
+        raise ClusterError("start the new node where it should run, then connect to it too")
+
+    async def close(self, *, leave_running: bool = False) -> None:
+        """Heal and let go; the nodes run on."""
+        self._faults.clear()
+        await self._rules.close()
+
+
+async def _identity(address: str) -> tuple[NodeId, list[NodeId], str] | None:
+    """Return a node's id, its peers and where it was asked; None when it does not answer."""
+    target = address.partition("://")[2] or address
+    async with grpc.aio.insecure_channel(target) as channel:
+        stub: Any = observe_pb2_grpc.ObserveStub(channel)  # type: ignore[no-untyped-call]
+        try:
+            async for update in stub.Watch(observe_pb2.WatchRequest(), timeout=FIND_S):
+                peers = [normalise_node_id(peer.peer) for peer in update.peers]
+                return normalise_node_id(update.node.node_id), peers, target
+        except grpc.aio.AioRpcError:
+            pass
+    return None

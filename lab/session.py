@@ -1,0 +1,218 @@
+"""One run of the lab: choose a backend, bring the cluster up, show it, leave nothing behind."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from lab.cluster import runs
+from lab.cluster.connect import ConnectedCluster
+from lab.cluster.interface import Cluster, ClusterError
+from lab.cluster.local import LocalCluster, end_processes, sweep
+from lab.observe.watch import Watcher
+from lab.tui.app import LabApp
+from lab.tui.ports import Leaving
+from lolraft.client import RaftClient
+from lolraft.raft.types import NodeId
+
+LED_S = 20.0  # A cluster that takes longer to have leaders is shown as it is.
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the command line asks for."""
+
+    backend: str = "auto"  # auto, docker, local
+    nodes: int = 3
+    shards: str = "0"
+    app: str = "kv"
+    connect: tuple[str, ...] = ()
+    fresh: bool = False  # A new cluster though one was left running.
+    ascii_glyphs: bool = False
+
+
+def choose(wishes: Wishes, progress: Progress) -> Cluster:
+    """
+    Return the cluster to show, not started yet; say which and why.
+
+    Raises:
+        ClusterError: the backend that was asked for cannot be had.
+    """
+    if wishes.connect:
+        return ConnectedCluster(wishes.connect)
+    kept = [
+        run for run in runs.known_runs() if run.kept and wishes.backend in ("auto", run.backend)
+    ]
+    if kept and not wishes.fresh:
+        progress(f"a cluster was left running: {kept[-1].name} (--new starts another)")
+        return _again(kept[-1])
+    why_no_docker = _why_no_docker() if wishes.backend in ("auto", "docker") else ""
+    if wishes.backend == "docker" and why_no_docker:
+        raise ClusterError(f"{why_no_docker}; ./log --backend local needs no Docker")
+    if wishes.backend == "local" or why_no_docker:
+        if why_no_docker:
+            progress(f"{why_no_docker}: the nodes are local processes")
+        return LocalCluster.begin(nodes=wishes.nodes, app=wishes.app, shards=wishes.shards)
+    from lab.cluster.docker import DockerCluster
+
+    progress("Docker answers: the nodes are containers (--backend local for processes)")
+    return DockerCluster.begin(nodes=wishes.nodes, app=wishes.app, shards=wishes.shards)
+
+
+def _again(run: runs.Run) -> Cluster:
+    if run.backend == "local":
+        return LocalCluster(run)
+    from lab.cluster.docker import DockerCluster
+
+    return DockerCluster(run)
+
+
+def _why_no_docker() -> str:
+    """Return why Docker cannot be used, empty when it can."""
+    from lab.cluster.docker import why_no_docker
+
+    return why_no_docker()
+
+
+async def show(wishes: Wishes, progress: Progress) -> int:
+    """Run the lab until the user leaves, whichever way; nothing stays that should not."""
+    heal_orphans(progress)
+    cluster = choose(wishes, progress)
+    leaving: Leaving | None = None
+    watcher = Watcher(cluster)
+    client: RaftClient | None = None
+    try:
+        with _signals_end_this_task():
+            await cluster.start(progress)
+            watcher.start()
+            await wait_for_leaders(watcher, progress)
+            client = client_of(cluster)
+            app = LabApp(watcher, cluster, client, ascii_glyphs=wishes.ascii_glyphs)
+            leaving = await app.run_async()
+    except asyncio.CancelledError:
+        progress("stopped by a signal")
+    finally:
+        await _end(cluster, watcher, client, leave_running=leaving is Leaving.KEEP)
+    if leaving is Leaving.KEEP:
+        progress("the cluster runs on; ./log shows it again, ./log heal ends it")
+    return 0
+
+
+def client_of(cluster: Cluster) -> RaftClient:
+    """Return a client that dials nodes where the lab watches them, whatever peers call them."""
+
+    def dial(server: NodeId) -> str:
+        there = {node.node_id: node.watch_address for node in cluster.nodes()}
+        return there.get(server, server.partition("://")[2])
+
+    return RaftClient([node.node_id for node in cluster.nodes()], dial=dial)
+
+
+async def _end(
+    cluster: Cluster, watcher: Watcher, client: RaftClient | None, *, leave_running: bool
+) -> None:
+    await watcher.stop()
+    if client is not None:
+        await client.close()
+    await cluster.close(leave_running=leave_running)
+
+
+async def wait_for_leaders(watcher: Watcher, progress: Progress) -> None:
+    """Wait until every shard is led, but not for ever."""
+    progress("waiting for leaders")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LED_S):
+            while not _is_led(watcher):  # noqa: ASYNC110  # The picture is a value, not an event.
+                await asyncio.sleep(0.05)  # The watcher's picture is a value.
+
+
+def _is_led(watcher: Watcher) -> bool:
+    shards = watcher.view.shards.values()
+    return bool(shards) and all(shard.leader or shard.status == "empty" for shard in shards)
+
+
+@contextmanager
+def _signals_end_this_task() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into a cancelled task, so that `finally` runs."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None, "a task runs this"
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+# --- healing -------------------------------------------------------------------------------------
+
+
+def heal_orphans(progress: Progress) -> int:
+    """End what labs left behind that died; return how many runs that were."""
+    orphans = [run for run in runs.known_runs() if run.is_orphan]
+    for run in orphans:
+        _heal(run, progress)
+    return len(orphans)
+
+
+def heal_all(progress: Progress) -> int:
+    """End everything that a lab started and that no living lab shows."""
+    healed = 0
+    for run in runs.known_runs():
+        if run.kept or run.is_orphan:
+            _heal(run, progress)
+            healed += 1
+        else:
+            progress(f"{run.name} belongs to a running lab (pid {run.lab_pid}): left alone")
+    if not _why_no_docker():
+        from lab.cluster.docker import sweep_unknown
+
+        healed += sweep_unknown({run.name for run in runs.known_runs()}, progress)
+    progress("nothing was left" if not healed else f"healed {healed}")
+    return 0
+
+
+def _heal(run: runs.Run, progress: Progress) -> None:
+    if run.backend == "local":
+        ended = end_processes(run)
+        progress(f"{run.name}: ended {ended} processes of a lab that is gone")
+        sweep(run)
+        return
+    why_not = _why_no_docker()
+    if why_not:
+        progress(f"{run.name}: {why_not}; its containers cannot be removed now")
+        return
+    from lab.cluster.docker import sweep_run
+
+    sweep_run(run.name)
+    runs.forget(run)
+    progress(f"{run.name}: removed the containers of a lab that is gone")
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line of `./log`."""
+    parser = argparse.ArgumentParser(
+        prog="./log", description="Watch a Raft cluster and break it; `./log heal` cleans up."
+    )
+    parser.add_argument("command", nargs="?", choices=("heal",), help="end what a dead lab left")
+    parser.add_argument("--backend", choices=("auto", "docker", "local"), default="auto")
+    parser.add_argument("--nodes", type=int, default=3, metavar="N", help="1 to 9 (default 3)")
+    parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
+    parser.add_argument("--app", default="kv", help="kv or counter")
+    parser.add_argument("--connect", nargs="+", default=[], metavar="ADDRESS", help="running nodes")
+    parser.add_argument("--new", action="store_true", help="do not go on with one left running")
+    parser.add_argument("--ascii", action="store_true", help="plain signs")
+    return parser.parse_args(arguments)
+
+
+def say(line: str) -> None:
+    """Print a line of progress."""
+    print(f"  {line}", file=sys.stderr, flush=True)
