@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from lolraft.multiraft import commands, requests
-from lolraft.multiraft.effects import RunApply, RunDrop, RunForget, RunInstall, RunRead
+from lolraft.multiraft import answering, beliefs, commands, requests
+from lolraft.multiraft.effects import (
+    RunApply,
+    RunDrop,
+    RunForget,
+    RunInstall,
+    RunRead,
+    RunSnapshot,
+)
 from lolraft.multiraft.events import Applied
 from lolraft.multiraft.node import ApplyJob, Node, Shard
 from lolraft.multiraft.records import ShardRecord
-from lolraft.multiraft.sessions import Row
+from lolraft.multiraft.requests import UNKNOWN
+from lolraft.multiraft.sessions import NEVER, Row
 from lolraft.raft.effects import Code, ServeRead
 from lolraft.raft.events import SnapshotTaken
 from lolraft.raft.types import Clock, Entries, EntryKind, Index, Role, SnapshotMeta, Term
@@ -22,6 +30,7 @@ def on_apply(node: Node, shard: Shard, entries: Entries) -> None:
             continue
         index, term = entries.first + position, entries.terms[position]
         payload = entries.payloads[position]
+        shard.grown_bytes += len(payload)
         request_id, message = commands.decode(payload)
         row, executes = None, True
         if request_id:
@@ -63,6 +72,18 @@ def _finish_job(
         requests.answer_index(node, shard, index, term, code, answer)
     shard.applied_index = max(shard.applied_index, job.last)
     requests.answer_overtaken(node, shard, job.last)
+    _want_snapshot(node, shard)
+
+
+def _want_snapshot(node: Node, shard: Shard) -> None:
+    """Ask the app for a snapshot, once, when the log has grown enough since the last (§5.1)."""
+    grown = shard.applied_index - shard.snapshot_wanted_at
+    config = node.config
+    if grown < config.snapshot_entries and shard.grown_bytes < config.snapshot_bytes:
+        return
+    shard.snapshot_wanted_at, shard.grown_bytes = shard.applied_index, 0
+    shard.sessions.hold = shard.applied_index
+    node.out.append(RunSnapshot(shard_id=shard.shard_id))
 
 
 def serve_read(node: Node, shard: Shard, effect: ServeRead) -> None:
@@ -83,6 +104,8 @@ def on_snapshot_found(node: Node, shard: Shard, index: Index) -> None:
     too_early = index < max(newest + 1, 2) or index < shard.sessions.floor
     if too_early or index > shard.applied_index or term is None or state.stopped:
         return
+    if shard.snapshot_wanted_at <= index:
+        shard.snapshot_wanted_at, shard.sessions.hold = index, NEVER
     at, configuration = state.configuration_at(index)
     meta = SnapshotMeta(
         clock=Clock(term, index),
@@ -101,25 +124,42 @@ def on_snapshot_found(node: Node, shard: Shard, index: Index) -> None:
 
 
 def release_forgets(node: Node) -> None:
-    """Let the app delete older snapshots, now that the newer one is complete (S5)."""
+    """Let the app delete what nobody needs, now that the disk says so too (S5)."""
     while node.forgets and node.forgets[0][0] <= node.persisted:
         _, shard_id, index = node.forgets.popleft()
         if shard_id in node.shards:
             node.out.append(RunForget(shard_id=shard_id, index=index))
+    while node.removals and node.removals[0][0] <= node.persisted:
+        _, shard_id, ballot = node.removals.popleft()
+        node.out.append(RunDrop(shard_id=shard_id))
+        node.host(shard_id, ShardRecord(ballot=ballot))
+        # The old replica objected to every claim, this one need not.
+        beliefs.judge_all(node, shard_id)
 
 
 def on_install(node: Node, shard: Shard, meta: SnapshotMeta) -> None:
     """Start the app and the sessions from a fetched snapshot, behind what is in the queue."""
     shard.sessions.load(meta.sessions, meta.clock.index)
-    shard.applied_index = meta.clock.index
+    shard.applied_index = shard.snapshot_wanted_at = meta.clock.index
+    shard.grown_bytes, shard.sessions.hold = 0, NEVER
     node.out.append(RunInstall(shard_id=shard.shard_id, meta=meta))
     node.out.append(RunForget(shard_id=shard.shard_id, index=meta.clock.index))
 
 
 def on_removed(node: Node, shard: Shard, index: Index) -> None:
-    """Clean up all but the ballot, and be silent: somebody may add this server again (S12)."""
-    shard_id, ballot = shard.shard_id, shard.state.ballot
+    """
+    Clean up all but the ballot, and be silent: somebody may add this server again (S12).
+
+    The replica has stopped. Its app and the snapshots go when the disk has forgotten the log that
+    starts after them; until then a crash brings it back as it was.
+    """
+    shard_id = shard.shard_id
     requests.on_leadership_lost(node, shard)
+    for ticket, request in list(node.requests.items()):
+        if request.shard_id == shard_id and request.forwarded_to is None:
+            answering.refuse(
+                node, ticket, Code.UNAVAILABLE, f"{node.node_id} was removed; {UNKNOWN}"
+            )
     for peer in node.peers.values():
         peer.shared.discard(shard_id)
         peer.out_ledger.withdraw(shard_id)
@@ -128,6 +168,5 @@ def on_removed(node: Node, shard: Shard, index: Index) -> None:
     node.confirming.discard(shard_id)
     node.saves = [item for item in node.saves if item[0] != shard_id]
     node.drops.append(shard_id)
-    node.out.append(RunDrop(shard_id=shard_id))
+    node.removals.append((node.next_batch, shard_id, shard.state.ballot))
     node.tell("removed", f"no member since index {index}", shard_id=shard_id)
-    node.host(shard_id, ShardRecord(ballot=ballot))

@@ -10,6 +10,8 @@ from lolraft.multiraft.peers import Peer
 from lolraft.raft.events import PeerRestarted, Proven
 from lolraft.raft.types import NodeId
 
+PATIENT_BEATS = 30  # After so many, who waits for a member says so.
+
 
 def send_beats(node: Node) -> None:
     """Send the beat that is due, or a read round at once: one message a peer for all shards."""
@@ -18,14 +20,23 @@ def send_beats(node: Node) -> None:
     if not due and (not node.wants_round or in_flight):
         return
     node.seq += 1
+    if node.seq == PATIENT_BEATS and not node.record.proven:
+        _say_who_is_missing(node)
     if due:
         # From the plan, not from now, so that the rhythm does not drift; but never a burst.
         node.beat_at_s = max(node.beat_at_s, node.now_s - _interval_s(node)) + _interval_s(node)
     if node.wants_round:
         node.round_seq, node.round_sent_s, node.wants_round = node.seq, node.now_s, False
     for peer in node.peers.values():
-        if peer.shared or peer.out_ledger.claims:
+        if peer.is_partner:
             _send(node, peer, is_beat=due)
+
+
+def _say_who_is_missing(node: Node) -> None:
+    """Say why this node takes no part: the very first boot needs all listed members once (S4)."""
+    missing = [peer.node_id for peer in node.peers.values() if not peer.pinned_us]
+    names = ", ".join(sorted(missing)) or "a member that knows another data directory"
+    node.tell("unproven", f"first start: votes for nobody before it has heard from {names}")
 
 
 def _interval_s(node: Node) -> float:

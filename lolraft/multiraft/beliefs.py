@@ -49,9 +49,9 @@ def after_step(node: Node, shard: Shard, before: Glance) -> None:
     now = glance(state)
     if now == before:
         return
-    if now.configuration is not before.configuration:
-        share(node, shard)
     led, leads = before.role is Role.LEADER, now.role is Role.LEADER
+    if now.configuration is not before.configuration or leads != led:
+        share(node, shard)
     if leads and (not led or now.term != before.term):
         shard.led_since_s = node.now_s
         node.grace.append((node.now_s + node.config.timing.election_timeout_s, shard_id, now.term))
@@ -64,9 +64,7 @@ def after_step(node: Node, shard: Shard, before: Glance) -> None:
     if now.leader_id != before.leader_id:
         _move_belief(node, shard, before.leader_id)
     if now.term != before.term or now.stopped != before.stopped or now.group != before.group:
-        for peer in node.peers.values():
-            if shard_id in peer.in_ledger.claims:
-                judge(node, peer, shard_id)
+        judge_all(node, shard_id)
     if leads and not led:
         node.todo.append((shard, liveness_of(node, shard)))
 
@@ -80,22 +78,31 @@ def _move_belief(node: Node, shard: Shard, before: NodeId | None) -> None:
 
 
 def share(node: Node, shard: Shard) -> None:
-    """Note with whom a shard is shared, and pin incarnations that its configuration names (S4)."""
+    """
+    Note with whom a shard is shared, and pin incarnations that its configuration names (S4).
+
+    A leader that is removing itself is no member by its own log, and leads until that commits: it
+    must know who of the others lives.
+    """
     configuration = shard.state.configuration
     members = set(configuration.members)
+    takes_part = node.node_id in members or shard.state.role is Role.LEADER
     for member in sorted(members - {node.node_id}):
         peer = node.peer(member)
-        if node.node_id in members:
+        if takes_part:
             peer.shared.add(shard.shard_id)
     for peer in node.peers.values():
-        if peer.node_id not in members or node.node_id not in members:
+        if peer.node_id not in members or not takes_part:
             peer.shared.discard(shard.shard_id)
     for member, incarnation in configuration.incarnations:
         if incarnation and member != node.node_id and node.pins.get(member) != incarnation:
             node.pins[member] = incarnation
             node.record_changed = True
-    if shard.state.live is None and members:
-        node.todo.append((shard, liveness_of(node, shard)))
+    if members:
+        # Who lives was told to the shards that were shared then; this one may have been silent.
+        view, state = liveness_of(node, shard), shard.state
+        if (view.live, view.acking) != (state.live, state.acking):
+            node.todo.append((shard, view))
 
 
 def _claim(node: Node, shard: Shard) -> None:
@@ -112,16 +119,15 @@ def _claim(node: Node, shard: Shard) -> None:
             peer.objections.pop(shard.shard_id, None)
 
 
+def judge_all(node: Node, shard_id: ShardId) -> None:
+    """Judge every claim on one shard: its replica has changed."""
+    for peer in node.peers.values():
+        judge(node, peer, shard_id)
+
+
 def judge(node: Node, peer: Peer, shard_id: ShardId) -> None:
     """Object to a peer's claim, or stop objecting: can this node vouch for it now? (DESIGN 5)."""
-    claim = peer.in_ledger.claims.get(shard_id)
-    shard = node.shards.get(shard_id)
-    objection: Term | None = None
-    if claim is not None:
-        if shard is None or shard.state.stopped or shard.state.group not in (0, claim.group):
-            objection = 0
-        elif shard.state.current_term > claim.term:
-            objection = shard.state.current_term
+    objection = objection_to(node, peer, shard_id)
     if peer.my_objections.get(shard_id) == objection:
         return
     if objection is None:
@@ -129,6 +135,17 @@ def judge(node: Node, peer: Peer, shard_id: ShardId) -> None:
     else:
         peer.my_objections[shard_id] = objection
     peer.my_objections_version += 1
+
+
+def objection_to(node: Node, peer: Peer, shard_id: ShardId) -> Term | None:
+    """Return our term, or 0 without a replica, where we cannot vouch for a claim; else None."""
+    claim = peer.in_ledger.claims.get(shard_id)
+    if claim is None:
+        return None
+    shard = node.shards.get(shard_id)
+    if shard is None or shard.state.stopped or shard.state.group not in (0, claim.group):
+        return 0
+    return shard.state.current_term if shard.state.current_term > claim.term else None
 
 
 def on_claims(node: Node, peer: Peer, news: list[Claim], gone: list[ShardId]) -> None:
@@ -203,9 +220,10 @@ def update_liveness(node: Node) -> None:
     for peer in node.peers.values():
         suspected = peer.detector.suspects(node.now_s)
         live = not suspected and not peer.refused
-        stuck = peer.stuck_since_s is not None and node.now_s - peer.stuck_since_s >= timeout_s
+        since_s = peer.stuck_since_s
+        stuck = since_s is not None and node.now_s - since_s >= timeout_s - 1e-9
         acking = node.now_s - peer.acked_sent_s < timeout_s - 1e-9 and not stuck
-        if live != peer.live:
+        if live != peer.live and peer.is_partner:
             phi = peer.detector.phi(node.now_s)
             kind, verb = ("trusted", "is heard") if live else ("suspect", "suspected")
             node.tell(kind, f"{peer.node_id} {verb} (φ {min(phi, 99):.1f})", peer=peer.node_id)

@@ -21,8 +21,30 @@ def encode(request_id: str, message: bytes) -> bytes:
     return LENGTH.pack(len(name)) + name + message
 
 
+def message_start(payload: bytes) -> int:
+    """Return where the app's message begins in what `encode` made."""
+    (length,) = LENGTH.unpack_from(payload)
+    return LENGTH.size + int(length)
+
+
 def decode(payload: bytes) -> tuple[str, bytes]:
     """Return (request id, message) of what `encode` made."""
-    (length,) = LENGTH.unpack_from(payload)
-    start = LENGTH.size + length
+    start = message_start(payload)
     return payload[LENGTH.size : start].decode(), payload[start:]
+
+
+def is_whole(payload: bytes) -> bool:
+    """Return whether `decode` can read *payload*, which a peer sent."""
+    if len(payload) < LENGTH.size:
+        return False
+    (length,) = LENGTH.unpack_from(payload)
+    name = payload[LENGTH.size : LENGTH.size + length]
+    if len(name) < length or length > LONGEST_REQUEST_ID:
+        return False
+    if name.isascii():
+        return True
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

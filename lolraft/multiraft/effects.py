@@ -99,6 +99,13 @@ class RunFetch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunSnapshot:
+    """The log has grown: `make_snapshot` in the shard's one queue; `SnapshotFound` may follow."""
+
+    shard_id: ShardId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunForget:
     """Snapshots of this shard before *index* are not needed: `delete_snapshots_before(index)`."""
 
@@ -145,6 +152,7 @@ Effect: TypeAlias = (
     | RunRead
     | RunInstall
     | RunFetch
+    | RunSnapshot
     | RunForget
     | RunDrop
     | Respond

@@ -130,6 +130,7 @@ class SnapshotLost:
 
     shard_id: ShardId
     clock: Clock
+    source: NodeId
     reason: str
 
 

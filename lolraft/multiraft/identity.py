@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from lolraft.raft.types import NodeId
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+LONGEST_HOST = 253  # Characters of a name in DNS.
 
 
 def normalise(text: str) -> NodeId:
@@ -19,7 +20,7 @@ def normalise(text: str) -> NodeId:
     Raises:
         ValueError: *text* names no host, or more than scheme, host and port.
     """
-    shape = f"a server id looks like http://host:50000, not {text!r}"
+    shape = f"a server id looks like http://host:50000, not {text[:80]!r}"
     whole = text.strip()
     if "://" not in whole:
         whole = f"http://{whole}"
@@ -30,7 +31,7 @@ def normalise(text: str) -> NodeId:
         raise ValueError(shape) from broken
     scheme, host = parts.scheme.lower(), parts.hostname
     rest = parts.path.strip("/") or parts.query or parts.fragment or parts.username
-    if scheme not in DEFAULT_PORTS or not host or rest or port == 0:
+    if scheme not in DEFAULT_PORTS or not host or rest or port == 0 or len(host) > LONGEST_HOST:
         raise ValueError(shape)
     if any(character.isspace() or ord(character) < 33 for character in host):
         raise ValueError(shape)

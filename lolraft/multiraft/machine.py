@@ -9,7 +9,16 @@ from hashlib import blake2b
 from typing import assert_never
 
 from lolraft.errors import ConfigError
-from lolraft.multiraft import applying, beats, beliefs, disk, reporting, requests, stepping
+from lolraft.multiraft import (
+    answering,
+    applying,
+    beats,
+    beliefs,
+    disk,
+    reporting,
+    requests,
+    stepping,
+)
 from lolraft.multiraft.effects import Effect, HangUp, SendFrame
 from lolraft.multiraft.events import (
     AckArrived,
@@ -50,7 +59,7 @@ from lolraft.raft.events import (
     Stop,
     Timeout,
 )
-from lolraft.raft.types import NodeId, ShardId
+from lolraft.raft.types import NO_BALLOT, NodeId, ShardId
 
 ELECTIONS_A_TURN = 200  # Deadlines beyond these wait for the next turn (L8).
 
@@ -79,7 +88,7 @@ class NodeMachine:
             ConfigError: `config.members` contradicts a group that is on the disk.
         """
         hosted = {shard_id: ShardRecord() for shard_id in record.hosted} | shards
-        fresh = not any(item.entries.terms or item.snapshot for item in hosted.values())
+        fresh = all(item == ShardRecord() for item in hosted.values())
         self._node = Node(record, hosted, config=config, seed=seed, now_s=now_s)
         if config.members:
             self._bootstrap_statically(fresh)
@@ -96,6 +105,10 @@ class NodeMachine:
         for shard in node.shards.values():
             group_id = group_of(shard.shard_id, members)
             if shard.state.is_silent:
+                if shard.state.ballot != NO_BALLOT:
+                    # Its log went when it was removed. Were the old members to begin anew, they
+                    # would be a second group of the same name.
+                    continue
                 bootstrap = Bootstrap(ticket=None, voters=members, group_id=group_id)
                 node.todo.append((shard, bootstrap))
             elif shard.state.configuration_index == 1 and shard.state.group_id != group_id:
@@ -108,6 +121,11 @@ class NodeMachine:
     def record(self) -> NodeRecord:
         """Return the node's durable facts as they will be next on disk."""
         return self._node.record
+
+    @property
+    def node(self) -> Node:
+        """Return the whole state, to look at: the simulator's checkers do."""
+        return self._node
 
     def turn(self, now_s: float, events: Sequence[Event]) -> list[Effect]:
         """Take what has arrived, then the deadlines that are due, and return what to do (L5)."""
@@ -144,7 +162,7 @@ class NodeMachine:
                 break
             heapq.heappop(node.deadlines)
         times = [node.deadlines[0][0]] if node.deadlines else []
-        if any(peer.shared or peer.out_ledger.claims for peer in node.peers.values()):
+        if any(peer.is_partner for peer in node.peers.values()):
             times.append(node.beat_at_s)
         others = (
             beliefs.next_liveness_s(node),
@@ -171,6 +189,7 @@ class NodeMachine:
                     node.watch_deadline(shard)
         requests.expire_waiting(node)
         requests.expire_probes(node)
+        requests.expire_forwarded(node)
         disk.watch_for_stall(node)
 
     def _take(self, event: Event) -> None:  # noqa: C901  # One match, every case.
@@ -197,11 +216,11 @@ class NodeMachine:
             case ClientRequest():
                 requests.on_client_request(node, event)
             case ClientGone():
-                requests.abandon(node, event.ticket)
+                answering.abandon(node, event.ticket)
             case OperatorTimeoutNow():
                 requests.on_operator_timeout_now(node, event.ticket, event.shard_id)
             case ReadDone():
-                requests.finish(node, event.ticket, event.code, event.message)
+                answering.finish(node, event.ticket, event.code, event.message)
             case HostShard():
                 self._host(event.shard_id)
             case Shutdown():
@@ -229,7 +248,7 @@ class NodeMachine:
                 node.todo.append((shard, SnapshotFetched(meta=event.meta)))
             case SnapshotLost():
                 node.tell("snapshot_lost", event.reason, shard_id=event.shard_id)
-                node.todo.append((shard, SnapshotFailed(clock=event.clock)))
+                node.todo.append((shard, SnapshotFailed(clock=event.clock, source=event.source)))
 
     def _take_frame(self, frame: Frame) -> None:
         node = self._node
@@ -257,6 +276,7 @@ class NodeMachine:
             peer.in_ledger.restart(epoch)
         claim = Claim(shard_id=shard_id, term=message.term, group=message.group)
         if peer.live and peer.in_ledger.take_append(claim, *message.ledger):
+            beliefs.judge(self._node, peer, shard_id)  # The beat will bring no news of this claim.
             return message
         return replace(message, gives_belief=False)
 
@@ -285,8 +305,8 @@ class NodeMachine:
             return
         shard = node.host(shard_id)
         node.add_hosted(shard_id)
+        beliefs.judge_all(node, shard_id)
         for peer in node.peers.values():
-            beliefs.judge(node, peer, shard_id)
             claim = peer.in_ledger.claims.get(shard_id)
             if claim is not None and peer.live:
                 event = LeaderClaim(leader_id=peer.node_id, group=claim.group, term=claim.term)
@@ -298,8 +318,9 @@ class NodeMachine:
         node.stopping = True
         for shard in node.shards.values():
             stepping.step_shard(node, shard, Stop(reason=reason))
-        for ticket in list(node.requests):
-            requests.refuse(node, ticket, Code.UNAVAILABLE, f"{reason}; use another node")
+        for ticket, request in list(node.requests.items()):
+            fate = requests.UNKNOWN if request.forwarded_to else "use another node"
+            answering.refuse(node, ticket, Code.UNAVAILABLE, f"{reason}; {fate}")
         node.beat_at_s = node.now_s
 
     def _flush(self) -> None:
@@ -312,7 +333,7 @@ class NodeMachine:
                 peer.ready, peer.stuck_since_s = False, node.now_s
                 node.out.append(SendFrame(peer=peer.node_id, frame=frame))
             stuck_s = peer.stuck_since_s
-            if stuck_s is not None and node.now_s - stuck_s >= timeout_s:
+            if stuck_s is not None and node.now_s - stuck_s >= timeout_s - 1e-9:
                 node.out.append(HangUp(peer=peer.node_id))  # L7; the driver dials again.
                 node.redial(peer)
 

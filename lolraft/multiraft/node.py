@@ -17,6 +17,7 @@ from lolraft.raft import effects as core_effects
 from lolraft.raft.events import Event as CoreEvent
 from lolraft.raft.state import RaftState, restore
 from lolraft.raft.types import (
+    Ballot,
     Index,
     Limits,
     NodeId,
@@ -41,7 +42,10 @@ class NodeConfig:
     session_bytes: int = 64 * 1024 * 1024  # or so many bytes of commands, of its shard (S10).
     wait_s: float = 0.8  # A request waits so long for a leader to be known.
     waiting_requests: int = 10_000  # And so many may wait.
+    answer_s: float = 10.0  # A forwarded request waits so long for the leader's answer.
     tail_entries: int = 10_000  # Kept behind a snapshot for a live follower that needs them.
+    snapshot_entries: int = 100_000  # A log that grew so much since the last snapshot wants one,
+    snapshot_bytes: int = 64 * 1024 * 1024  # or by so many bytes of commands.
 
     def __post_init__(self) -> None:
         if self.members and self.node_id not in self.members:
@@ -64,6 +68,7 @@ class Shard:
         "applied_index",
         "confirms",
         "durable",
+        "grown_bytes",
         "held",
         "jobs",
         "led_since_s",
@@ -73,6 +78,7 @@ class Shard:
         "read_messages",
         "sessions",
         "shard_id",
+        "snapshot_wanted_at",
         "state",
         "waiting",
     )
@@ -92,6 +98,8 @@ class Shard:
         self.confirms: deque[tuple[int, Term, int]] = deque()  # (round, term, seq needed).
         self.waiting: deque[tuple[float, Ticket]] = deque()  # Until a leader is known.
         self.led_since_s = 0.0
+        self.snapshot_wanted_at: Index = state.last_applied  # Or found at; growth counts from it.
+        self.grown_bytes = 0  # Bytes of commands since then.
 
 
 @dataclass(slots=True)
@@ -105,6 +113,7 @@ class Request:
     origin: tuple[NodeId, int, int] | None = None  # (node, its epoch, its number): forwarded here.
     until_s: float = 0.0  # It may wait for a leader until then.
     forwarded_to: NodeId | None = None
+    answer_by_s: float = 0.0  # The leader that it was forwarded to answers until then.
     abandoned: bool = False
 
 
@@ -165,6 +174,7 @@ class Node:
         self.probes: dict[int, tuple[float, Ticket]] = {}  # number -> (until, ticket)
         self.waiting_shards: set[ShardId] = set()
         self.forgets: deque[tuple[int, ShardId, Index]] = deque()  # After that batch (S5).
+        self.removals: deque[tuple[int, ShardId, Ballot]] = deque()  # After that batch (S12).
         self.proposing: dict[ShardId, list[Ticket]] = {}  # Of this turn.
         self.stopping = False
         # Reporting.

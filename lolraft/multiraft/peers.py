@@ -241,6 +241,16 @@ class Peer:
         self.shared: set[ShardId] = set()  # Shards of which both are members, by our logs.
         self.stuck_since_s: float | None = None  # A frame is not taken since then (L7).
 
+    @property
+    def is_partner(self) -> bool:
+        """
+        Return whether heartbeats go to it: a shard is shared, or one of the two claims to lead one.
+
+        A server that is being added shares nothing by its own log yet; its leader's claim is all
+        it has, and without its heartbeats the leader would take it for dead.
+        """
+        return bool(self.shared or self.out_ledger.claims or self.in_ledger.claims)
+
     def note_sent(self, seq: int, now_s: float) -> None:
         """Remember when a heartbeat left."""
         self.sent[seq] = now_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from lolraft.multiraft import commands
-from lolraft.multiraft.effects import Respond
+from lolraft.multiraft.answering import finish, refuse
 from lolraft.multiraft.events import ClientRequest
 from lolraft.multiraft.frames import Forward, ForwardReply, RequestKind
 from lolraft.multiraft.node import Node, Request, Shard
@@ -124,15 +124,21 @@ def _write(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
 def propose(node: Node) -> None:
     """Give all writes of this turn to their shards' replicas, one event a shard."""
     proposing, node.proposing = node.proposing, {}
-    for shard_id, tickets in proposing.items():
-        shard, waiting = node.shards[shard_id], [node.requests[ticket] for ticket in tickets]
+    for shard_id, asked in proposing.items():
+        tickets = [ticket for ticket in asked if ticket in node.requests]  # Else refused since.
+        waiting = [node.requests[ticket] for ticket in tickets]
         payloads = tuple(commands.encode(item.request_id, item.message) for item in waiting)
+        # `on_proposed` counts what the replica takes; what it refuses is not in flight.
+        shard = node.shards[shard_id]
+        size = sum(len(item.message) for item in waiting)
+        shard.pending_bytes = max(0, shard.pending_bytes - size)
         node.todo.append((shard, Propose(tickets=tuple(tickets), payloads=payloads)))
 
 
 def on_proposed(node: Node, shard: Shard, proposed: Proposed) -> None:
     """Remember who waits for which entries."""
     size = sum(len(node.requests[ticket].message) for ticket in proposed.tickets)
+    shard.pending_bytes += size
     shard.proposals.append((proposed.first.index, proposed.first.term, proposed.tickets, size))
 
 
@@ -174,7 +180,8 @@ def on_leadership_lost(node: Node, shard: Shard) -> None:
 
 
 def _ask_silent(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
-    if request.kind is RequestKind.ADD_SERVER and request.message.decode() == node.node_id:
+    begins = request.kind is RequestKind.ADD_SERVER and request.message.decode() == node.node_id
+    if begins and request.origin is None:  # Forwarded, it was meant for a group that exists.
         seed = f"{node.record.incarnation}/{node.record.epoch}/{shard.shard_id}/{node.seq}"
         digest = blake2b(seed.encode(), digest_size=16).digest()
         group_id = int.from_bytes(digest, "big") | 1
@@ -224,6 +231,9 @@ def next_expiry_s(node: Node) -> float | None:
     """Return when the first waiting request, or probe, will have waited for long enough."""
     times = [node.shards[s].waiting[0][0] for s in node.waiting_shards if node.shards[s].waiting]
     times += [until_s for until_s, _ in node.probes.values()]
+    oldest = next(iter(node.forwarded.values()), None)
+    if oldest in node.requests:
+        times.append(node.requests[oldest].answer_by_s)
     return min(times, default=None)
 
 
@@ -253,6 +263,7 @@ def _forward(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None
         refuse(node, ticket, Code.RESOURCE_EXHAUSTED, text, leader_id)
         return
     request.forwarded_to = leader_id
+    request.answer_by_s = node.now_s + node.config.answer_s
     node.forwarded[forward.number] = ticket
 
 
@@ -266,6 +277,18 @@ def on_reply(node: Node, reply: ForwardReply) -> None:
     ticket = node.forwarded.pop(reply.number, None)
     if ticket is not None and ticket in node.requests:
         finish(node, ticket, reply.code, reply.message, reply.leader_id)
+
+
+def expire_forwarded(node: Node) -> None:
+    """End what the leader does not answer: its answer was lost on a stream of its own."""
+    while node.forwarded:
+        number, ticket = next(iter(node.forwarded.items()))  # The oldest.
+        request = node.requests.get(ticket)
+        if request is not None and request.answer_by_s > node.now_s + 1e-9:
+            return
+        del node.forwarded[number]
+        text = f"no answer came from the leader for {node.config.answer_s:g} s; {UNKNOWN}"
+        refuse(node, ticket, Code.UNAVAILABLE, text)
 
 
 def on_peer_gone(node: Node, peer_id: NodeId) -> None:
@@ -357,43 +380,3 @@ def on_operator_timeout_now(node: Node, ticket: Ticket, shard_id: int) -> None:
     else:
         node.todo.append((shard, TimeoutNow()))
         finish(node, ticket, Code.OK, b"")
-
-
-# --- answering -----------------------------------------------------------------------------------
-
-
-def refuse(
-    node: Node, ticket: Ticket, code: Code, text: str, leader_id: NodeId | None = None
-) -> None:
-    """End a ticket with a sentence."""
-    finish(node, ticket, code, text.encode(), leader_id)
-
-
-def finish(
-    node: Node, ticket: Ticket, code: Code, message: bytes, leader_id: NodeId | None = None
-) -> None:
-    """End a ticket, and those of its duplicates: here, or at the node that forwarded it."""
-    request = node.requests.pop(ticket, None)
-    if request is None:
-        return
-    shard = node.shards.get(request.shard_id)
-    if shard is not None:
-        shard.read_messages.pop(ticket, None)
-        if request.kind is RequestKind.WRITE and request.request_id:
-            for twin in shard.pending_ids.pop(request.request_id, ()):
-                finish(node, twin, code, message, leader_id)
-    if request.origin is not None:
-        origin, epoch, number = request.origin
-        reply = ForwardReply(
-            number=number, to_epoch=epoch, code=code, message=message, leader_id=leader_id
-        )
-        node.peer(origin).outbox.reply(reply)
-    elif not request.abandoned:
-        node.out.append(Respond(ticket=ticket, code=code, message=message, leader_id=leader_id))
-
-
-def abandon(node: Node, ticket: Ticket) -> None:
-    """Remember that nobody waits any more; the request itself may still happen."""
-    request = node.requests.get(ticket)
-    if request is not None:
-        request.abandoned = True

@@ -10,6 +10,7 @@ from lolraft.raft.types import Index
 
 HEADER = struct.Struct("<QQHBI")  # index, bytes of commands so far, id length, code, answer length
 CODES = tuple(Code)
+NEVER: Index = 2**64
 SLACK = 4096  # Rows stay this many entries longer, so that a snapshot's state can be cut.
 
 
@@ -34,7 +35,7 @@ class Sessions:
     later, whichever comes first: every replica forgets at the same entry.
     """
 
-    __slots__ = ("_bytes", "_entries", "_log_bytes", "_oldest", "_rows", "floor")
+    __slots__ = ("_bytes", "_entries", "_log_bytes", "_oldest", "_rows", "floor", "hold")
 
     def __init__(self, entries: int, bytes_: int) -> None:
         self._entries = entries
@@ -43,6 +44,7 @@ class Sessions:
         self._oldest: deque[Row] = deque()
         self._log_bytes = 0  # Of all remembered commands since the beginning.
         self.floor: Index = 0  # The state as of earlier indexes cannot be cut any more.
+        self.hold: Index = NEVER  # A snapshot from here on is being made: keep what it needs.
 
     def note(self, index: Index, size: int, request_id: str) -> Row | None:
         """
@@ -68,10 +70,10 @@ class Sessions:
         return index - row.index > self._entries or log_bytes - row.log_bytes > self._bytes
 
     def _prune(self, index: Index) -> None:
-        horizon = index - SLACK
+        horizon = min(index - SLACK, self.hold)
         while self._oldest:
             row = self._oldest[0]
-            by_bytes = self._log_bytes - row.log_bytes > 2 * self._bytes
+            by_bytes = self.hold == NEVER and self._log_bytes - row.log_bytes > 2 * self._bytes
             if not by_bytes and horizon - row.index <= self._entries:
                 return
             self._oldest.popleft()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import replace
 
-from lolraft.multiraft import applying, beliefs, requests
+from lolraft.multiraft import answering, applying, beliefs, requests
 from lolraft.multiraft.effects import RunFetch
 from lolraft.multiraft.node import Node, Shard
 from lolraft.raft import core
@@ -23,7 +23,7 @@ from lolraft.raft.effects import (
     Send,
     ServeRead,
 )
-from lolraft.raft.events import AppendRequest, Event, SnapshotOffer, Stop
+from lolraft.raft.events import AppendRequest, Event, SnapshotOffer, Stop, TimeoutNow
 from lolraft.raft.types import Role
 
 
@@ -78,7 +78,9 @@ def settle(node: Node, shard: Shard, effect: Effect) -> None:
     Let an effect out at once, or when every Save of this shard before it is durable.
 
     Only a leader's `AppendRequest` may overtake the disk (§10.2.1), and what needs none: applying
-    what a quorum holds, and reading it. All else waits, for Saves of earlier steps too (S1).
+    what a quorum holds, reading it, and `TimeoutNow`, which promises nothing: were it to wait, a
+    leader could not hand over because its disk hangs (L11). All else waits, for Saves of earlier
+    steps too (S1).
     """
     state = shard.state
     if isinstance(effect, Save):
@@ -90,7 +92,7 @@ def settle(node: Node, shard: Shard, effect: Effect) -> None:
         state.role is Role.LEADER
         and (
             isinstance(effect, Apply | Proposed | ConfirmLeadership | ServeRead)
-            or (isinstance(effect, Send) and isinstance(effect.message, AppendRequest))
+            or (isinstance(effect, Send) and isinstance(effect.message, AppendRequest | TimeoutNow))
         )
     )
     if overtakes or shard.durable >= state.saved_number:
@@ -116,7 +118,7 @@ def handle(node: Node, shard: Shard, effect: Effect) -> None:
             requests.on_proposed(node, shard, effect)
         case Answer():
             text = effect.message.encode()
-            requests.finish(node, effect.ticket, effect.code, text, effect.leader_id)
+            answering.finish(node, effect.ticket, effect.code, text, effect.leader_id)
         case ConfirmLeadership():
             beliefs.want_round(node, shard, effect.round_)
         case ServeRead():

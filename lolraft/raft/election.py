@@ -61,9 +61,10 @@ def rearm(state: RaftState) -> None:
 
 
 def _quorum_lives(state: RaftState) -> bool:
-    if state.live is None:
+    if state.live is None or state.acking is None:
         return True
-    return has_quorum(state.configuration, state.live | {state.node_id})
+    # Members send a removed server no heartbeats, but they ack its own: it must be able to ask.
+    return has_quorum(state.configuration, state.live | state.acking | {state.node_id})
 
 
 def on_timeout(state: RaftState) -> list[Effect]:
@@ -136,21 +137,7 @@ def on_vote_request(state: RaftState, request: VoteRequest) -> list[Effect]:
     every winner holds them all (§3.6.1). A replica votes though its own configuration does not
     list it: the candidate's may be newer. One without any log votes for nobody.
     """
-    refusal, removed_at = Refusal.NONE, 0
-    up_to_date = request.last_clock >= state.last_clock
-    if is_refused_by_stickiness(state, request):
-        refusal = Refusal.BELIEVES
-    elif state.is_silent or not state.proven or request.term < state.current_term:
-        refusal = Refusal.OTHER
-    elif not up_to_date:
-        committed_at, committed = state.configuration_at(state.commit_index)
-        knows_removal = committed_at > 0 and request.sender not in committed.members
-        refusal = Refusal.REMOVED if knows_removal else Refusal.OTHER
-        removed_at = committed_at if knows_removal else 0
-    elif request.pre_vote:
-        refusal = Refusal.NONE if request.term > state.current_term else Refusal.OTHER
-    elif state.ballot.voted_for not in (None, request.sender):
-        refusal = Refusal.OTHER
+    refusal = _refusal(state, request)
     granted = refusal is Refusal.NONE
     if granted:
         if not request.pre_vote:
@@ -167,9 +154,32 @@ def on_vote_request(state: RaftState, request: VoteRequest) -> list[Effect]:
         asked_term=request.term,
         refusal=refusal,
         leader_id=state.leader_id if refusal is Refusal.BELIEVES else None,
-        removed_at=removed_at,
+        removed_at=state.configuration_at(state.commit_index)[0]
+        if refusal is Refusal.REMOVED
+        else 0,
     )
     return [Send(to=request.sender, message=answer)]
+
+
+def _refusal(state: RaftState, request: VoteRequest) -> Refusal:
+    up_to_date = request.last_clock >= state.last_clock
+    if not up_to_date and _has_removed(state, request.sender):
+        return Refusal.REMOVED  # Also where a leader is believed in.
+    if is_refused_by_stickiness(state, request):
+        return Refusal.BELIEVES
+    if state.is_silent or not state.proven or not up_to_date:
+        return Refusal.OTHER
+    if request.pre_vote:
+        asks_ahead = request.term > state.current_term
+        return Refusal.NONE if asks_ahead else Refusal.OTHER
+    vote_is_free = state.ballot.voted_for in (None, request.sender)
+    is_current = request.term >= state.current_term
+    return Refusal.NONE if is_current and vote_is_free else Refusal.OTHER
+
+
+def _has_removed(state: RaftState, member: NodeId) -> bool:
+    index, committed = state.configuration_at(state.commit_index)
+    return index > 0 and member not in committed.members
 
 
 def settles_term(response: VoteResponse) -> bool:

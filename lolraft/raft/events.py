@@ -272,6 +272,7 @@ class SnapshotFailed:
     """Fetching the snapshot at *clock* was given up; the leader may offer again."""
 
     clock: Clock
+    source: NodeId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -266,6 +266,8 @@ def on_append_response(state: RaftState, response: AppendResponse) -> list[Effec
     trip_s = state.now_s - progress.sent_at_s
     progress.round_trip_s += (trip_s - progress.round_trip_s) / 8
     progress.commit_index = response.commit_index
+    if progress.in_flight == 0:  # What carried a higher commit may have been lost.
+        progress.commit_sent = min(progress.commit_sent, response.commit_index)
     if response.success:
         _on_success(state, progress, min(response.match_index, state.log.last_index))
     elif progress.match_index < response.rejected_index:

@@ -42,25 +42,21 @@ def on_snapshot_offer(state: RaftState, offer: SnapshotOffer) -> list[Effect]:
     follow(state, offer.sender if offer.gives_belief else None)
     if offer.clock.index <= state.commit_index:
         return [answer_snapshot(state, offer.sender, state.commit_index)]
-    if state.fetching is not None:
+    if state.fetching is not None and state.fetching.source == offer.sender:
         return []  # Offers repeat while one is on its way; the driver says when it is given up.
-    state.fetching = offer.clock
-    return [FetchSnapshot(source=offer.sender, clock=offer.clock)]
+    state.fetching = FetchSnapshot(source=offer.sender, clock=offer.clock)
+    return [state.fetching]  # An earlier leader, perhaps dead, is not waited for.
 
 
 def on_snapshot_fetched(state: RaftState, event: SnapshotFetched) -> list[Effect]:
-    """
-    Start from the fetched snapshot, unless the log has overtaken it meanwhile.
-
-    A late snapshot never moves the state back (fault 16 of 0.10.2).
-    """
+    """Start from the fetched snapshot; a late one never moves the state back (fault 16)."""
     meta = event.meta
     state.fetching = None
     effects: list[Effect] = []
     if meta.clock.index > state.commit_index:
         _install(state, meta)
-        effects.append(InstallSnapshot(meta=meta))
-        effects.append(Notice(kind="snapshot", text=f"installed at index {meta.clock.index}"))
+        told = Notice(kind="snapshot", text=f"installed at index {meta.clock.index}")
+        effects += [InstallSnapshot(meta=meta), told]
     if state.leader_id is not None and state.leader_id != state.node_id:
         effects.append(answer_snapshot(state, state.leader_id, state.commit_index))
     return effects
@@ -82,6 +78,6 @@ def _install(state: RaftState, meta: SnapshotMeta) -> None:
 
 def on_snapshot_failed(state: RaftState, event: SnapshotFailed) -> list[Effect]:
     """Be ready for the next offer."""
-    if state.fetching == event.clock:
+    if state.fetching == FetchSnapshot(source=event.source, clock=event.clock):
         state.fetching = None
     return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from lolraft.raft.effects import Answer, Code, Effect, Notice
+from lolraft.raft.effects import Answer, Code, Effect, FetchSnapshot, Notice
 from lolraft.raft.events import AddServer, RemoveServer
 from lolraft.raft.log import Log
 from lolraft.raft.types import (
@@ -155,7 +155,7 @@ class RaftState:
         self.objecting: frozenset[NodeId] = frozenset()
         self.proven = True
         self.stopped = False
-        self.fetching: Clock | None = None
+        self.fetching: FetchSnapshot | None = None
         self.leadership: Leadership | None = None
         self.bootstrap_tickets: tuple[Ticket, ...] = ()
         self.odd_messages = 0

@@ -152,7 +152,7 @@ class Group:
                         replica.applied.append((index, payload))
             case InstallSnapshot(meta=meta):
                 replica.applied = [item for item in replica.applied if item[0] <= meta.clock.index]
-            case ConfirmLeadership(round_=round_):
+            case ConfirmLeadership():
                 pass
             case FetchSnapshot():
                 self.fetches.append((replica.state.node_id, effect))

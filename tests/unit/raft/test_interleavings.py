@@ -11,6 +11,28 @@ from lolraft.raft.types import NodeId, Role
 from tests.unit.raft.group import Group
 
 
+def lose_or_double(group: Group, rng: Random, position: int) -> None:
+    if rng.random() < 0.5:
+        del group.bag[position]
+    else:
+        group.bag.append(group.bag[position])
+
+
+def come_back(group: Group, name: NodeId) -> None:
+    if not group.replicas[name].up:
+        group.restart(name)
+        for other in group.names:
+            group.tell(other, PeerRestarted(peer=name))
+
+
+def fire(group: Group, name: NodeId) -> None:
+    """Let time pass up to a replica's deadline."""
+    deadline_s = group.state(name).deadline_s
+    if deadline_s is not None:
+        group.now_s = max(group.now_s, deadline_s)
+        group.tell(name, Timeout())
+
+
 def chaos(group: Group, rng: Random, steps: int) -> None:
     proposed = 0
     for _ in range(steps):
@@ -22,25 +44,17 @@ def chaos(group: Group, rng: Random, steps: int) -> None:
             case 1:
                 group.save(name)
             case 2:
-                if state.deadline_s is not None:
-                    group.now_s = max(group.now_s, state.deadline_s)
-                    group.tell(name, Timeout())
+                fire(group, name)
             case 3:
                 proposed += 1
                 group.propose(name, b"%d" % proposed)
             case 4 if group.bag:
                 position = rng.randrange(len(group.bag))
-                if rng.random() < 0.5:
-                    del group.bag[position]
-                else:
-                    group.bag.append(group.bag[position])
+                lose_or_double(group, rng, position)
             case 5:
                 group.crash(name)
             case 6:
-                if not group.replicas[name].up:
-                    group.restart(name)
-                    for other in group.names:
-                        group.tell(other, PeerRestarted(peer=name))
+                come_back(group, name)
             case 7 if state.leader_id is not None and state.role is not Role.LEADER:
                 group.tell(name, LeaderLost(leader_id=state.leader_id, term=state.current_term))
         if len(group.bag) > 60:
@@ -54,6 +68,15 @@ def check(group: Group) -> None:
         for index in range(1, min(group.state(name).commit_index, log.last_index) + 1):
             term = group.committed[index][0] if index in group.committed else log.term_at(index)
             assert log.term_at(index) == term, "committed prefixes are equal"
+
+
+def disbelieve(group: Group, leaders: list[NodeId]) -> None:
+    """Say to who believes in a leader that is none that it is lost."""
+    for name in group.names:
+        believed = group.state(name).leader_id
+        if believed is not None and believed not in leaders:
+            term = group.state(name).current_term
+            group.tell(name, LeaderLost(leader_id=believed, term=term))
 
 
 def make_it_live(group: Group) -> None:
@@ -78,11 +101,7 @@ def make_it_live(group: Group) -> None:
         group.settle(20_000)
         leaders = [n for n in group.names if group.state(n).role is Role.LEADER]
         top = max(group.state(name).current_term for name in group.names)
-        for name in group.names:
-            believed = group.state(name).leader_id
-            if believed is not None and believed not in leaders:
-                term = group.state(name).current_term
-                group.tell(name, LeaderLost(leader_id=believed, term=term))
+        disbelieve(group, leaders)
         if leaders and all(group.state(n).current_term == top for n in leaders):
             members = group.state(leaders[0]).configuration.members
             if len({group.state(m).commit_index for m in members}) == 1:
