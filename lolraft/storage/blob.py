@@ -29,17 +29,21 @@ class Damaged(Exception):
     """The blob is not what was written."""
 
 
-def encode(parts: list[tuple[ShardId, Entries]]) -> bytes:
-    """Return the blob of what each shard appends."""
+def encode(number: int, parts: list[tuple[ShardId, Entries]]) -> bytes:
+    """Return the blob of what each shard appends; the checksum covers the batch's number too."""
     bodies = [_columns(entries) for _, entries in parts]
     header = [COUNT.pack(len(parts))]
     for (shard_id, entries), body in zip(parts, bodies, strict=True):
         header.append(SECTION.pack(shard_id, entries.first, len(entries.terms), len(body)))
     content = b"".join((*header, *bodies))
-    return CHECKSUM.pack(crc32(content)) + content
+    return CHECKSUM.pack(crc32(content, _seed(number))) + content
 
 
-def sections(blob: bytes) -> list[Section]:
+def _seed(number: int) -> int:
+    return crc32(b"%d" % number)
+
+
+def sections(number: int, blob: bytes) -> list[Section]:
     """
     Return the index of a blob, its checksum verified.
 
@@ -48,7 +52,8 @@ def sections(blob: bytes) -> list[Section]:
     """
     if len(blob) < CHECKSUM.size + COUNT.size:
         raise Damaged("too short")
-    if CHECKSUM.unpack_from(blob)[0] != crc32(memoryview(blob)[CHECKSUM.size :]):
+    content = memoryview(blob)[CHECKSUM.size :]
+    if CHECKSUM.unpack_from(blob)[0] != crc32(content, _seed(number)):
         raise Damaged("the checksum does not match")
     (count,) = COUNT.unpack_from(blob, CHECKSUM.size)
     position = CHECKSUM.size + COUNT.size

@@ -49,10 +49,13 @@ class Storage(ABC):
     @abstractmethod
     def load(self) -> dict[ShardId, ShardRecord]:
         """
-        Return what every shard restarts from, in order of shard id.
+        Return what every shard restarts from, in order of shard id; called once, before a commit.
+
+        A shard of which nothing is kept is left out.
 
         Raises:
             Corrupted: with `shard_id` where the damage is one shard's alone.
+            StorageError: the disk cannot be read, or the store is not open.
         """
 
     @abstractmethod

@@ -45,7 +45,10 @@ class MemoryStorage(Storage):
 
     def load(self) -> dict[ShardId, ShardRecord]:
         """Return what every shard restarts from."""
-        return dict(sorted(self.disk.shards.items()))
+        if not self._open:
+            raise StorageError("the store is not open")
+        kept = self.disk.shards.items()
+        return dict(sorted(item for item in kept if item[1] != ShardRecord()))
 
     def commit(self, batch: Batch) -> None:
         """Keep *batch* whole, or fail and take no more."""

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sqlite3
+import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 from lolraft.multiraft.records import Batch, NodeRecord, ShardRecord
 from lolraft.raft.effects import Save
 from lolraft.raft.types import (
-    Ballot,
-    Clock,
-    Configuration,
     Entries,
     Index,
     NodeId,
     ShardId,
-    SnapshotMeta,
 )
-from lolraft.storage import blob
+from lolraft.storage import blob, rows
 from lolraft.storage.directory import DirectoryLock, make_directory, sync_directory
 from lolraft.storage.interface import (
     Corrupted,
@@ -31,27 +28,26 @@ from lolraft.storage.interface import (
     StorageError,
     WrongNode,
 )
+from lolraft.storage.schema import FORMAT, SCHEMA, WRITE_ROW, Transaction
 from lolraft.storage.segments import Segments, Truncations
+from lolraft.storage.wal import JournalDamaged, check_journal
 
-FORMAT = 1
 DELETED_A_COMMIT = 32  # Old blobs that one commit removes, at most, so that none takes long.
 
-SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE shards (
-    shard INTEGER PRIMARY KEY,
-    term INTEGER NOT NULL DEFAULT 0,
-    voted_for TEXT,
-    base_term INTEGER NOT NULL DEFAULT 0,
-    base_index INTEGER NOT NULL DEFAULT 0,
-    snapshot BLOB
-);
-CREATE TABLE batches (id INTEGER PRIMARY KEY, content BLOB NOT NULL);
--- A shard's entries from `first` on do not count in batches before `batch`; they ended at `upto`.
-CREATE TABLE truncations (
-    shard INTEGER NOT NULL, batch INTEGER NOT NULL, first INTEGER NOT NULL, upto INTEGER NOT NULL
-);
-"""
+OF_THE_DISK = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+}
+"""Errors of SQLite that say nothing about what is stored."""
+
+UNREADABLE = (sqlite3.Error, OSError, ValueError, TypeError, ArithmeticError, LookupError)
+"""What reading raises where the disk fails, or where a rotten schema changes names and types."""
 
 
 class SqliteStorage(Storage):
@@ -67,6 +63,7 @@ class SqliteStorage(Storage):
         self._lock = DirectoryLock(directory)
         self._database: sqlite3.Connection | None = None
         self._segments = Segments()
+        self._rows: dict[ShardId, rows.ShardRow] = {}
         self._batch = 0  # The newest number; never used twice, though old rows are deleted.
         self._failed: str | None = None
 
@@ -76,9 +73,9 @@ class SqliteStorage(Storage):
         self._lock.take()
         try:
             return self._open(node_id)
-        except sqlite3.Error as broken:
+        except UNREADABLE as broken:
             self.close()
-            raise StorageError(f"cannot open {self._directory}: {broken}") from broken
+            raise self._refusal("open", broken) from broken
         except BaseException:
             self.close()
             raise
@@ -86,50 +83,45 @@ class SqliteStorage(Storage):
     def _open(self, node_id: NodeId) -> NodeRecord:
         path = self._directory / "node.db"
         new = not path.exists()
+        try:
+            check_journal(path)
+        except JournalDamaged as broken:
+            raise self._damage("the database", broken) from broken
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database = database
-        try:
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=FULL")
-            database.execute("PRAGMA wal_autocheckpoint=4000")
-            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-        except sqlite3.DatabaseError as broken:
-            raise self._damage("the database", broken) from broken
+        database.text_factory = lambda raw: raw.decode(errors="replace")  # Checksums tell.
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.execute("PRAGMA wal_autocheckpoint=4000")
+        # Rows have checksums, pages have not: this finds rows that fell out of their tree.
+        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise self._damage("the database", ValueError(verdict.splitlines()[-1]))
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
         if "facts" not in tables:
             database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
         if new:
             sync_directory(self._directory)
-        facts = dict(database.execute("SELECT name, value FROM facts"))
-        self._check_format(facts)
-        known = self._read_node(facts, node_id)
+        known = self._read_node(node_id)
         record = replace(known, epoch=known.epoch + 1)
         with Transaction(database):
             self._write_node(record)
             self._put_fact("format", str(FORMAT))
         return record
 
-    def _check_format(self, facts: dict[str, str]) -> None:
-        version = int(facts.get("format", FORMAT))
-        if version > FORMAT:
+    def _read_node(self, node_id: NodeId) -> NodeRecord:
+        facts = dict(self._db.execute("SELECT name, value FROM facts"))
+        version = facts.get("format", str(FORMAT))
+        if version.isdecimal() and int(version) > FORMAT:
             raise NewerFormat(
                 f"{self._directory} has format {version}, this version of lolraft reads up to "
                 f"{FORMAT}; use the version that wrote it, or a newer one"
             )
-
-    def _read_node(self, facts: dict[str, str], node_id: NodeId) -> NodeRecord:
-        if "node" not in facts:
+        if not facts:
             return NodeRecord(node_id=node_id, incarnation=secrets.randbits(64) or 1, epoch=0)
         try:
-            raw = json.loads(facts["node"])
-            record = NodeRecord(
-                node_id=NodeId(raw["node_id"]),
-                incarnation=int(raw["incarnation"]),
-                epoch=int(raw["epoch"]),
-                hosted=tuple(raw["hosted"]),
-                pins=tuple((NodeId(peer), int(number)) for peer, number in raw["pins"]),
-                proven=bool(raw["proven"]),
-            )
-        except (KeyError, TypeError, ValueError) as broken:
+            record = rows.decode_node(facts["node"])
+        except (blob.Damaged, KeyError) as broken:
             raise self._damage("the facts of the node", broken) from broken
         if record.node_id != node_id:
             raise WrongNode(
@@ -139,15 +131,7 @@ class SqliteStorage(Storage):
         return record
 
     def _write_node(self, record: NodeRecord) -> None:
-        value = {
-            "node_id": record.node_id,
-            "incarnation": record.incarnation,
-            "epoch": record.epoch,
-            "hosted": record.hosted,
-            "pins": record.pins,
-            "proven": record.proven,
-        }
-        self._put_fact("node", json.dumps(value))
+        self._put_fact("node", rows.encode_node(record))
 
     def _put_fact(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
@@ -165,39 +149,57 @@ class SqliteStorage(Storage):
             shard_id,
         )
 
+    def _refusal(self, what: str, why: Exception) -> StorageError:
+        """Return what an error of SQLite or the system means: a failing disk is not damage."""
+        code = getattr(why, "sqlite_errorcode", None)
+        if isinstance(why, OSError) or (code is not None and code & 0xFF in OF_THE_DISK):
+            return StorageError(
+                f"cannot {what} {self._directory}: {why}; see the disk's space, health and "
+                "permissions, then start this node again"
+            )
+        return self._damage("the database", why)
+
     # --- loading ---------------------------------------------------------------------------------
 
     def load(self) -> dict[ShardId, ShardRecord]:
         """Read all shards; the index of what is where is rebuilt on the way."""
         try:
             return self._load()
-        except sqlite3.Error as broken:
-            raise self._damage("the database", broken) from broken
+        except UNREADABLE as broken:
+            raise self._refusal("read", broken) from broken
 
     def _load(self) -> dict[ShardId, ShardRecord]:
-        self._segments = Segments()
+        self._segments, self._rows = Segments(), {}
         records: dict[ShardId, ShardRecord] = {}
-        for row in self._db.execute("SELECT * FROM shards ORDER BY shard"):
-            shard_id, term, voted_for, base_term, base_index, snapshot = row
-            base = Clock(base_term, base_index)
+        for *columns, snapshot in self._db.execute("SELECT * FROM shards ORDER BY shard"):
+            shard_id = columns[0]
+            try:
+                row = rows.read_shard(tuple(columns), snapshot)
+                meta = None if snapshot is None else rows.decode_snapshot(snapshot)
+            except blob.Damaged as broken:
+                raise self._damage(f"the state of shard {shard_id}", broken, shard_id) from broken
+            self._rows[shard_id] = row
             records[shard_id] = ShardRecord(
-                ballot=Ballot(term, NodeId(voted_for) if voted_for else None),
-                snapshot=self._read_snapshot(shard_id, snapshot),
-                log_starts_after=base,
-                entries=Entries(base_index + 1, (), b"", ()),
+                ballot=row.ballot,
+                snapshot=meta,
+                log_starts_after=row.base,
+                entries=Entries(row.base.index + 1, (), b"", ()),
             )
         self._index(records)
         for shard_id, parts in self._read_parts().items():
             record = records.get(shard_id, ShardRecord())
             whole = self._join(shard_id, record.log_starts_after.index, parts)
             records[shard_id] = replace(record, entries=whole)
-        return dict(sorted(records.items()))
+        return dict(sorted(item for item in records.items() if item[1] != ShardRecord()))
 
     def _index(self, records: dict[ShardId, ShardRecord]) -> None:
         """Find out which batch holds what; damage is found here, before anything is served."""
-        rows = self._db.execute("SELECT shard, batch, first FROM truncations").fetchall()
-        truncations = Truncations(rows)
-        self._batch = max((batch for _, batch, _ in rows), default=0)
+        cuts = self._db.execute("SELECT * FROM truncations").fetchall()
+        for *values, stored in cuts:
+            if rows.checksum(*values) != stored:
+                raise self._damage("a truncation", blob.Damaged(rows.MISMATCH))
+        truncations = Truncations([(shard_id, batch, first) for shard_id, batch, first, *_ in cuts])
+        self._batch = max((batch for _, batch, *_ in cuts), default=0)
         for number, content in self._db.execute("SELECT id, content FROM batches ORDER BY id"):
             self._batch = max(self._batch, number)
             for section in self._sections(number, content):
@@ -212,7 +214,7 @@ class SqliteStorage(Storage):
 
     def _sections(self, number: int, content: bytes) -> list[blob.Section]:
         try:
-            return blob.sections(content)
+            return blob.sections(number, content)
         except blob.Damaged as broken:
             raise self._damage(f"batch {number}", broken) from broken
 
@@ -247,21 +249,6 @@ class SqliteStorage(Storage):
             tuple(payload for part in parts for payload in part.payloads),
         )
 
-    def _read_snapshot(self, shard_id: ShardId, raw: bytes | None) -> SnapshotMeta | None:
-        if raw is None:
-            return None
-        try:
-            head, sessions = blob.split_snapshot(raw)
-            facts = json.loads(head)
-            return SnapshotMeta(
-                clock=Clock(*facts["clock"]),
-                configuration=Configuration.decode(facts["configuration"].encode()),
-                configuration_index=facts["configuration_index"],
-                sessions=sessions,
-            )
-        except (blob.Damaged, KeyError, TypeError, ValueError) as broken:
-            raise self._damage(f"the snapshot of shard {shard_id}", broken, shard_id) from broken
-
     # --- writing ---------------------------------------------------------------------------------
 
     def commit(self, batch: Batch) -> None:
@@ -271,12 +258,9 @@ class SqliteStorage(Storage):
         try:
             with Transaction(self._db):
                 self._write(batch)
-        except (sqlite3.Error, OSError) as broken:
+        except (sqlite3.Error, OSError, OverflowError, struct.error) as broken:
             self._failed = str(broken)
-            raise StorageError(
-                f"cannot write to {self._directory}: {broken}; see the disk's space and health, "
-                "then start this node again"
-            ) from broken
+            raise self._refusal("write to", broken) from broken
 
     def _write(self, batch: Batch) -> None:
         self._batch += 1
@@ -304,54 +288,52 @@ class SqliteStorage(Storage):
     def _append(self, parts: list[tuple[ShardId, Entries]]) -> None:
         if not parts:
             return
-        content = blob.encode(parts)
+        content = blob.encode(self._batch, parts)
         self._db.execute("INSERT INTO batches VALUES (?, ?)", (self._batch, content))
         for shard_id, entries in parts:
             self._segments.add(self._batch, shard_id, entries.first, entries.last)
 
-    def _truncate(self, shard_id: ShardId, first: Index) -> None:
-        upto = self._segments.last(shard_id)
+    def _truncate(self, shard_id: ShardId, first: Index, upto: Index = 0) -> None:
+        upto = max(upto, self._segments.last(shard_id))
         if upto >= first:
             row = (shard_id, self._batch, first, upto)
-            self._db.execute("INSERT INTO truncations VALUES (?, ?, ?, ?)", row)
+            columns = (*row, rows.checksum(*row))
+            self._db.execute("INSERT INTO truncations VALUES (?, ?, ?, ?, ?)", columns)
             self._segments.truncate(shard_id, first)
 
     def _write_facts(self, shard_id: ShardId, save: Save) -> None:
-        if save.ballot is None and save.snapshot is None and save.log_starts_after is None:
-            return
-        database = self._db
-        database.execute("INSERT OR IGNORE INTO shards (shard) VALUES (?)", (shard_id,))
-        if save.ballot is not None:
-            database.execute(
-                "UPDATE shards SET term = ?, voted_for = ? WHERE shard = ?",
-                (save.ballot.current_term, save.ballot.voted_for, shard_id),
-            )
-        if save.snapshot is not None:
-            meta = save.snapshot
-            facts = {
-                "clock": meta.clock,
-                "configuration": meta.configuration.encode().decode(),
-                "configuration_index": meta.configuration_index,
-            }
-            raw = blob.join_snapshot(json.dumps(facts).encode(), meta.sessions)
-            database.execute("UPDATE shards SET snapshot = ? WHERE shard = ?", (raw, shard_id))
+        row = self._rows.get(shard_id, rows.ShardRow())
+        raw = None if save.snapshot is None else rows.encode_snapshot(save.snapshot)
+        self._write_row(
+            shard_id,
+            rows.ShardRow(
+                save.ballot or row.ballot,
+                save.log_starts_after or row.base,
+                row.snapshot_sum if raw is None else crc32(raw),
+            ),
+        )
+        if raw is not None:
+            self._db.execute("UPDATE shards SET snapshot = ? WHERE shard = ?", (raw, shard_id))
         if save.log_starts_after is not None:
-            base = save.log_starts_after
-            database.execute(
-                "UPDATE shards SET base_term = ?, base_index = ? WHERE shard = ?",
-                (*base, shard_id),
+            base = save.log_starts_after.index
+            self._db.execute(
+                "DELETE FROM truncations WHERE shard = ? AND upto <= ?", (shard_id, base)
             )
-            database.execute(
-                "DELETE FROM truncations WHERE shard = ? AND upto <= ?", (shard_id, base.index)
-            )
-            self._segments.compact(shard_id, base.index)
+            self._segments.compact(shard_id, base)
+
+    def _write_row(self, shard_id: ShardId, row: rows.ShardRow) -> None:
+        if row != self._rows.get(shard_id, rows.ShardRow()):
+            self._rows[shard_id] = row
+            self._db.execute(WRITE_ROW, row.columns(shard_id))
 
     def _drop(self, shard_id: ShardId) -> None:
-        self._db.execute(
-            "UPDATE shards SET base_term = 0, base_index = 0, snapshot = NULL WHERE shard = ?",
-            (shard_id,),
-        )
-        self._truncate(shard_id, 0)
+        row = self._rows.get(shard_id, rows.ShardRow())
+        # Batches that are not deleted yet may hold entries up to the old base or beyond: the row
+        # that hides them has to outlive every compaction of a log that begins anew below that.
+        ends = self._db.execute("SELECT max(upto) FROM truncations WHERE shard = ?", (shard_id,))
+        self._truncate(shard_id, 0, max(row.base.index, ends.fetchone()[0] or 0))
+        self._write_row(shard_id, rows.ShardRow(row.ballot))
+        self._db.execute("UPDATE shards SET snapshot = NULL WHERE shard = ?", (shard_id,))
 
     def _delete_garbage(self) -> None:
         numbers = self._segments.take_garbage(DELETED_A_COMMIT)
@@ -366,23 +348,6 @@ class SqliteStorage(Storage):
                 self._database.close()
             self._database = None
         self._lock.release()
-
-
-class Transaction:
-    """Begin, then commit or roll back: one fsync at the end."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._database.execute("COMMIT")
-        else:
-            with suppress(sqlite3.Error):
-                self._database.execute("ROLLBACK")
 
 
 def _before(entries: Entries, index: Index) -> Entries:

@@ -222,8 +222,22 @@ STEP = st.tuples(st.integers(0, 2), st.integers(0, 6), st.integers(1, 4))
 @settings(
     max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
-@given(batches=st.lists(st.one_of(st.none(), st.lists(STEP, max_size=5)), max_size=25))
+@given(
+    deleted_a_commit=st.sampled_from([0, 1, 32]),
+    batches=st.lists(st.one_of(st.none(), st.lists(STEP, max_size=5)), max_size=25),
+)
 def test_sqlite_equals_the_model(
+    tmp_path_factory: pytest.TempPathFactory,
+    deleted_a_commit: int,
+    batches: list[list[tuple[int, int, int]] | None],
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # Old batches that linger must not come back, however many there are.
+        patch.setattr("lolraft.storage.sqlite.DELETED_A_COMMIT", deleted_a_commit)
+        _check_against_model(tmp_path_factory, batches)
+
+
+def _check_against_model(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[int, int, int]] | None]
 ) -> None:
     directory = tmp_path_factory.mktemp("store")

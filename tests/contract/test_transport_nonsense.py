@@ -11,15 +11,18 @@ import grpc
 import grpc.aio
 import pytest
 
+from lolraft.multiraft import commands
 from lolraft.multiraft.events import Event, FrameArrived
 from lolraft.multiraft.frames import Frame
-from lolraft.raft.types import Clock, ShardId
+from lolraft.raft.types import Clock, Configuration, NodeId, ShardId
 from lolraft.rpc import translate
 from lolraft.rpc.pb import peer_pb2 as pb
 from lolraft.rpc.peer_transport import GrpcTransport
 from lolraft.runtime.transport import SnapshotPiece, SnapshotUnavailable
 
 A, B = "http://a:1", "http://b:2"
+COMMANDS = [commands.encode("", b""), commands.encode("id", b"x")]
+HUGE = 2**63
 
 
 class Posted:
@@ -59,7 +62,7 @@ async def served() -> AsyncIterator[Served]:
 
 def append(change: Callable[[pb.Append], None]) -> bytes:
     body = pb.Append(
-        prev_term=2, prev_index=3, first=4, terms=[2, 3], kinds=b"\1\1", payloads=[b"", b"x"]
+        prev_term=2, prev_index=3, first=4, terms=[2, 3], kinds=b"\1\1", payloads=COMMANDS
     )
     change(body)
     message = pb.ShardMessage(shard_id=1, term=3, append_request=body)
@@ -69,6 +72,16 @@ def append(change: Callable[[pb.Append], None]) -> bytes:
 def with_body(**body: object) -> bytes:
     message = pb.ShardMessage(shard_id=1, **body)  # type: ignore[arg-type]  # Each case its own.
     return pb.PeerFrame(sender=A, messages=[message]).SerializeToString()
+
+
+def forward(**fields: object) -> bytes:
+    return pb.PeerFrame(sender=A, forwards=[pb.Forward(**fields)]).SerializeToString()  # type: ignore[arg-type]
+
+
+def entry(kind: int, payload: bytes) -> bytes:
+    return with_body(
+        append_request=pb.Append(first=1, terms=[1], kinds=bytes([kind]), payloads=[payload])
+    )
 
 
 FRAMES: dict[str, bytes] = {
@@ -87,9 +100,26 @@ FRAMES: dict[str, bytes] = {
     "terms that go back": append(lambda body: setattr(body, "prev_term", 3)),
     "unknown refusal": with_body(vote_response=pb.TellVote(refusal=4)),
     "leader is no address": with_body(vote_response=pb.TellVote(leader_id="n1")),
-    "unknown request kind": pb.PeerFrame(
-        sender=A, forwards=[pb.Forward(kind=6)]
-    ).SerializeToString(),
+    "unknown request kind": forward(kind=6),
+    "a server to add that is no text": forward(kind=2, message=b"\xff"),
+    "a server to add that is no address": forward(kind=2, message=b"a"),
+    "no server to remove": forward(kind=3),
+    "a server to lead that is no text": forward(kind=4, message=b"\xff"),
+    "a long request id": forward(kind=0, request_id="x" * 1025),
+    "a command without a request id": entry(1, b""),
+    "a command whose request id is cut": entry(1, b"\5\0four"),
+    "a command whose request id is no text": entry(1, b"\1\0\xff"),
+    "a configuration that is none": entry(2, b"{}"),
+    "a configuration of no addresses": entry(2, Configuration(voters=(NodeId("a"),)).encode()),
+    "a huge epoch": pb.PeerFrame(sender=A, epoch=HUGE).SerializeToString(),
+    "a huge term": with_body(term=HUGE, timeout_now=True),
+    "a huge last term": with_body(vote_request=pb.AskVote(last_term=HUGE)),
+    "a huge term of a vote": with_body(vote_response=pb.TellVote(asked_term=HUGE)),
+    "a huge removal": with_body(vote_response=pb.TellVote(removed_at=HUGE)),
+    "a huge term of an entry": append(lambda body: body.terms.__setitem__(1, HUGE)),
+    "a huge commit index": append(lambda body: setattr(body, "commit_index", HUGE)),
+    "a huge match": with_body(append_response=pb.AppendAnswer(match_index=HUGE)),
+    "a huge snapshot": with_body(snapshot_offer=pb.OfferSnapshot(clock_index=HUGE)),
     "unknown code": pb.PeerFrame(sender=A, replies=[pb.ForwardReply(code=1)]).SerializeToString(),
 }
 
@@ -98,6 +128,11 @@ HEARTBEATS: dict[str, bytes] = {
     "no sender": pb.NodeHeartbeat(epoch=1, seq=1).SerializeToString(),
     "unequal claims": pb.NodeHeartbeat(
         sender=A, claim_shards=[1, 2], claim_terms=[1], claim_groups=[1, 2]
+    ).SerializeToString(),
+    "a huge epoch": pb.NodeHeartbeat(sender=A, epoch=HUGE).SerializeToString(),
+    "a huge version": pb.NodeHeartbeat(sender=A, ledger_version=HUGE).SerializeToString(),
+    "a huge claim": pb.NodeHeartbeat(
+        sender=A, claim_shards=[1], claim_terms=[HUGE], claim_groups=[1]
     ).SerializeToString(),
 }
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lolraft.multiraft import commands
 from lolraft.multiraft.frames import (
     Claim,
     Forward,
@@ -39,28 +40,57 @@ SENDER = NodeId("http://node-0:50000")
 ids = st.sampled_from([NodeId("http://a:1"), NodeId("https://b:65535"), NodeId("http://[::1]:2")])
 maybe_ids = st.none() | ids
 u64 = st.integers(0, 2**64 - 1)
+numbers = st.integers(0, translate_back.MOST)
 u32 = st.integers(0, 2**32 - 1)
-clocks = st.builds(Clock, u64, u64)
+clocks = st.builds(Clock, numbers, numbers)
 ledgers = st.tuples(u64, u64)
+
+
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+payloads = {
+    EntryKind.BARRIER: st.binary(max_size=8),
+    EntryKind.COMMAND: st.builds(commands.encode, words, st.binary(max_size=8)),
+    EntryKind.CONFIGURATION: st.builds(
+        lambda voters: Configuration(voters=tuple(sorted(voters))).encode(), st.sets(ids)
+    ),
+}
+
+
+@st.composite
+def forwards(draw: st.DrawFn) -> Forward:
+    kind = draw(st.sampled_from(RequestKind))
+    message = draw(st.binary(max_size=9))
+    if kind in (RequestKind.ADD_SERVER, RequestKind.REMOVE_SERVER, RequestKind.TRANSFER):
+        message = draw(ids).encode()
+    if kind is RequestKind.TRANSFER:
+        message = draw(st.sampled_from([b"", message]))
+    return Forward(
+        number=draw(u64),
+        kind=kind,
+        shard_id=draw(u32),
+        message=message,
+        request_id=draw(words),
+    )
 
 
 @st.composite
 def appends(draw: st.DrawFn) -> AppendRequest:
     count = draw(st.integers(0, 4))
-    terms = sorted(draw(st.lists(u64, min_size=count + 1, max_size=count + 1)))
+    terms = sorted(draw(st.lists(numbers, min_size=count + 1, max_size=count + 1)))
     previous = draw(st.integers(0, 2**40))
+    kinds = bytes(draw(st.sampled_from(EntryKind)) for _ in range(count))
     return AppendRequest(
         sender=SENDER,
         group=draw(u64),
-        term=draw(u64),
+        term=draw(numbers),
         prev_clock=Clock(terms[0], previous),
         entries=Entries(
             previous + 1,
             tuple(terms[1:]),
-            bytes(draw(st.sampled_from(EntryKind)) for _ in range(count)),
-            tuple(draw(st.binary(max_size=8)) for _ in range(count)),
+            kinds,
+            tuple(draw(payloads[EntryKind(kind)]) for kind in kinds),
         ),
-        commit_index=draw(u64),
+        commit_index=draw(numbers),
         ledger=draw(ledgers),
     )
 
@@ -71,18 +101,18 @@ messages: st.SearchStrategy[Message] = st.one_of(
         AppendResponse,
         sender=st.just(SENDER),
         group=u64,
-        term=u64,
+        term=numbers,
         success=st.booleans(),
-        match_index=u64,
-        rejected_index=u64,
+        match_index=numbers,
+        rejected_index=numbers,
         conflict=clocks,
-        commit_index=u64,
+        commit_index=numbers,
     ),
     st.builds(
         VoteRequest,
         sender=st.just(SENDER),
         group=u64,
-        term=u64,
+        term=numbers,
         last_clock=clocks,
         pre_vote=st.booleans(),
         force_vote=st.booleans(),
@@ -91,18 +121,18 @@ messages: st.SearchStrategy[Message] = st.one_of(
         VoteResponse,
         sender=st.just(SENDER),
         group=u64,
-        term=u64,
+        term=numbers,
         granted=st.booleans(),
         pre_vote=st.booleans(),
-        asked_term=u64,
+        asked_term=numbers,
         refusal=st.sampled_from(Refusal),
         leader_id=maybe_ids,
-        removed_at=u64,
+        removed_at=numbers,
     ),
     st.builds(
-        SnapshotOffer, sender=st.just(SENDER), group=u64, term=u64, clock=clocks, ledger=ledgers
+        SnapshotOffer, sender=st.just(SENDER), group=u64, term=numbers, clock=clocks, ledger=ledgers
     ),
-    st.builds(TimeoutNow, sender=st.just(SENDER), group=u64, term=u64),
+    st.builds(TimeoutNow, sender=st.just(SENDER), group=u64, term=numbers),
     st.builds(GroupMismatch, sender=st.just(SENDER), group=u64),
 )
 
@@ -110,24 +140,14 @@ frames = st.builds(
     Frame,
     sender=st.just(SENDER),
     incarnation=u64,
-    epoch=u64,
+    epoch=numbers,
     messages=st.lists(st.tuples(u32, messages), max_size=3).map(tuple),
-    forwards=st.lists(
-        st.builds(
-            Forward,
-            number=u64,
-            kind=st.sampled_from(RequestKind),
-            shard_id=u32,
-            message=st.binary(max_size=9),
-            request_id=st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
-        ),
-        max_size=2,
-    ).map(tuple),
+    forwards=st.lists(forwards(), max_size=2).map(tuple),
     replies=st.lists(
         st.builds(
             ForwardReply,
             number=u64,
-            to_epoch=u64,
+            to_epoch=numbers,
             code=st.sampled_from(Code),
             message=st.binary(max_size=9),
             leader_id=maybe_ids,
@@ -142,12 +162,12 @@ heartbeats = st.builds(
     NodeHeartbeat,
     sender=ids,
     incarnation=u64,
-    epoch=u64,
-    seq=u64,
+    epoch=numbers,
+    seq=numbers,
     is_beat=st.booleans(),
-    ledger_version=u64,
-    base_version=u64,
-    claims=st.lists(st.builds(Claim, shard_id=u32, term=u64, group=u64), max_size=3).map(tuple),
+    ledger_version=numbers,
+    base_version=numbers,
+    claims=st.lists(st.builds(Claim, shard_id=u32, term=numbers, group=u64), max_size=3).map(tuple),
     withdrawn=st.lists(u32, max_size=3).map(tuple),
     disk_is_well=st.booleans(),
 )
@@ -156,14 +176,14 @@ acks = st.builds(
     NodeHeartbeatAck,
     sender=ids,
     incarnation=u64,
-    to_epoch=u64,
-    seq=u64,
-    ledger_version=u64,
-    own_epoch=u64,
-    known_epoch=u64,
+    to_epoch=numbers,
+    seq=numbers,
+    ledger_version=numbers,
+    own_epoch=numbers,
+    known_epoch=numbers,
     pinned=u64,
     objections_version=u64,
-    objections=st.none() | st.lists(st.tuples(u32, u64), max_size=3).map(tuple),
+    objections=st.none() | st.lists(st.tuples(u32, numbers), max_size=3).map(tuple),
 )
 
 metas = st.builds(
