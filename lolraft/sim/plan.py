@@ -1,0 +1,83 @@
+"""What a world is made of, drawn from its seed: swarms, now these faults and now those."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from lolraft.raft.types import ShardId
+
+KINDS = (
+    "crash", "crash_many", "power_loss", "stop", "pause", "lag",
+    "isolate", "partition", "bridge", "one_way", "flap", "break_stream",
+    "loss", "duplicates", "disorder", "slow_network", "lost_shard", "deaf_beats", "deaf_frames",
+    "slow_disk", "stuck_disk", "failing_disk", "slow_app", "broken_app",
+    "clock_rate", "clock_jump", "add", "remove", "transfer", "timeout_now", "snapshot",
+)  # fmt: skip
+"""Every fault that the nemesis knows; `faults.py` has them."""
+
+AMBUSHES = (
+    "vote", "stand", "elected", "save", "truncate", "commit", "ack_append", "answer",
+    "configuration", "snapshot", "install", "transfer", "epoch", "claim",
+)  # fmt: skip
+"""Moments at which a fault may be aimed; `ambushes.py` has them."""
+
+CALM_KINDS = ("crash", "pause", "isolate", "slow_network")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything about a world but its chance; `of_seed` draws one."""
+
+    seed: int
+    nodes: int = 3
+    spares: int = 0  # Nodes that host the shards and are no members at first.
+    shards: tuple[ShardId, ...] = (0,)
+    clients: int = 3
+    manners: tuple[str, ...] = ("careful",)
+    operations: int = 150  # A client.
+    pace_s: float = 0.1  # Between two operations of a client.
+    chaos_s: float = 12.0
+    strike_s: float = 0.7  # Between two strikes of the nemesis.
+    kinds: tuple[str, ...] = ("crash",)
+    ambushes: tuple[str, ...] = ()
+    ambush_rate: float = 0.02  # Probability that a moment is used.
+    latency_s: float = 0.0005
+    snapshot_entries: int = 100_000
+    tail_entries: int = 10_000
+    session_entries: int = 100_000
+    append_entries: int = 4096  # In one message; few make many small steps.
+    pieces: int = 1  # A snapshot travels in so many pieces at least.
+    grows: bool = False  # Bootstrapped by one member, the others are added.
+    leaves_dead: bool = False  # A minority stays dead while progress is demanded.
+
+    @classmethod
+    def of_seed(cls, seed: int, *, nodes: int | None = None, shards: int | None = None) -> Plan:
+        """Return the world of a seed."""
+        chance = Random(f"{seed} plan")
+        count = chance.choice((1, 2, 3, 5, 8, len(KINDS)))
+        aims = chance.choice((0, 0, 1, 2, 4))
+        small = chance.random() < 0.5
+        members = chance.choice((1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 7))
+        number = chance.choice((1, 1, 1, 2, 3, 5, 8))
+        return cls(
+            seed=seed,
+            nodes=members if nodes is None else nodes,
+            spares=chance.choice((0, 0, 0, 1, 2)),
+            shards=tuple(range(number if shards is None else shards)),
+            clients=chance.choice((2, 4, 6)),
+            manners=chance.choice((("careful",), ("careful", "hasty"), ("careful", "eager"))),
+            pace_s=chance.choice((0.02, 0.1, 0.1, 0.4)),
+            chaos_s=chance.choice((5.0, 10.0, 10.0, 20.0)),
+            strike_s=chance.choice((0.15, 0.4, 0.8, 1.5)),
+            kinds=tuple(sorted(chance.sample(KINDS, count))),
+            ambushes=tuple(sorted(chance.sample(AMBUSHES, aims))),
+            ambush_rate=chance.choice((0.005, 0.03, 0.1)),
+            latency_s=chance.choice((0.0003, 0.0005, 0.001, 0.005, 0.03)),
+            snapshot_entries=chance.choice((5, 15, 50)) if small else 100_000,
+            tail_entries=chance.choice((0, 3, 20)) if small else 10_000,
+            pieces=chance.choice((1, 1, 3, 20)),
+            grows=chance.random() < 0.15,
+            leaves_dead=chance.random() < 0.3,
+            append_entries=chance.choice((1, 2, 4096, 4096)),
+        )

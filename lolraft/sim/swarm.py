@@ -1,0 +1,70 @@
+"""Many seeds on many cores."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+
+from lolraft.sim.plan import Plan
+from lolraft.sim.violation import Violation
+from lolraft.sim.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one seed."""
+
+    seed: int
+    virtual_s: float
+    coverage: Counter[str]
+    digest: str
+    broken: str = ""  # The promise, and the story; empty when all were kept.
+
+
+def outcome_of(plan: Plan) -> Outcome:
+    """Run one world to its end, whatever that is."""
+    world, broken = World(plan), ""
+    try:
+        world.run()
+    except Violation as violation:
+        broken = str(violation)
+    except Exception:  # A mistake of ours, in the product or in the simulator.
+        broken = f"the simulator: {traceback.format_exc()}"
+    return Outcome(plan.seed, world.clock.now_s, world.coverage(), world.digest, broken)
+
+
+def _begin_worker() -> None:
+    # Worlds are thrown away as a whole: looking for rubbish in between only costs time.
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 50)
+
+
+def outcomes(
+    first: int,
+    until_s: float,
+    workers: int,
+    nodes: int | None = None,
+    shards: int | None = None,
+) -> Iterator[Outcome]:
+    """Run seeds from *first* on until *until_s* (`time.monotonic`); yield each as it ends."""
+    spawn = multiprocessing.get_context("spawn")
+
+    def plan(seed: int) -> Plan:
+        return Plan.of_seed(seed, nodes=nodes, shards=shards)
+
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin_worker) as pool:
+        seed = first + 2 * workers
+        waiting = {pool.submit(outcome_of, plan(number)) for number in range(first, seed)}
+        while waiting:
+            ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for job in ended:
+                yield job.result()
+                if time.monotonic() < until_s:
+                    waiting.add(pool.submit(outcome_of, plan(seed)))
+                    seed += 1

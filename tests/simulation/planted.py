@@ -1,0 +1,156 @@
+"""
+Small mistakes, planted into a copy of the package: each turns one rule round.
+
+Each is a file below `lolraft`, the text as it is, and the text as it must never be. `python -m
+tests.simulation.planting` says how many seeds each of them takes; `seed` is the first of 0, 1, 2...
+that catches it, `aim` what is changed in the plans of the seeds where blind chance takes too long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One rule turned round."""
+
+    name: str
+    file: str
+    before: str
+    after: str
+    seed: int = 0
+    aim: dict[str, object] = field(default_factory=dict)
+
+
+PLANTED = (
+    # --- one replica -----------------------------------------------------------------------------
+    Mistake(
+        "an entry of an earlier term is committed by counting (figure 3.7)",
+        "raft/replication.py",
+        "index > state.commit_index and state.log.term_at(index) == state.current_term",
+        "index > state.commit_index",
+    ),
+    Mistake(
+        "a vote is given twice in a term (3.4)",
+        "raft/election.py",
+        "elif state.ballot.voted_for not in (None, request.sender):",
+        "elif False:",
+    ),
+    Mistake(
+        "the voter does not compare logs (3.6.1)",
+        "raft/election.py",
+        "up_to_date = request.last_clock >= state.last_clock",
+        "up_to_date = True",
+    ),
+    Mistake(
+        "the own vote counts before it is on disk (S3)",
+        "raft/election.py",
+        "    state.votes = {}\n",
+        "    state.votes = {state.node_id: True}\n",
+    ),
+    Mistake(
+        "the leader counts itself before its disk does (10.2.1)",
+        "raft/replication.py",
+        "match[state.node_id] = state.durable_index",
+        "match[state.node_id] = state.log.last_index",
+    ),
+    Mistake(
+        "a follower commits what its tail never matched (3.5)",
+        "raft/replication.py",
+        "min(request.commit_index, match))",
+        "min(request.commit_index, log.last_index))",
+    ),
+    Mistake(
+        "a deposed leader is obeyed (3.3)",
+        "raft/replication.py",
+        "    if request.term < state.current_term:\n",
+        "    if False:\n",
+    ),
+    Mistake(
+        "an old append that comes late cuts a longer log (3.5)",
+        "raft/replication.py",
+        "and log.term_at(entries.first + skip) == entries.terms[skip]:",
+        "and False:",
+    ),
+    Mistake("a majority is half", "raft/quorum.py", "* 2 > len(half)", "* 2 >= len(half)"),
+    Mistake(
+        "a commit needs one less",
+        "raft/quorum.py",
+        "[len(half) // 2]",
+        "[max(0, len(half) // 2 - 1)]",
+    ),
+    Mistake(
+        "a joint configuration asks the new half only (4.3)",
+        "raft/quorum.py",
+        "    if configuration.outgoing:\n",
+        "    if False:\n",
+    ),
+    Mistake(
+        "a joint configuration is left by its own leader only (L10)",
+        "raft/membership.py",
+        "    if configuration.is_joint:  # Also",
+        "    if configuration.is_joint and leadership.change:  # Also",
+    ),
+    Mistake(
+        "the configuration of an overwritten entry stays (4.1)",
+        "raft/state.py",
+        "while self.configurations and self.configurations[-1][0] >= index:",
+        "while False:",
+    ),
+    Mistake(
+        "a read asks no quorum (6.4)",
+        "raft/reads.py",
+        "    return [ConfirmLeadership(round_=leadership.round_)]",
+        "    taken = list(leadership.reads)\n    leadership.reads.clear()\n"
+        "    return [ServeRead(ticket=ticket, index=index) for _, ticket, index in taken]",
+    ),
+    Mistake(
+        "a new leader reads before its barrier commits (6.4)",
+        "raft/reads.py",
+        "    if state.commit_index < leadership.barrier_index:\n",
+        "    if False:\n",
+    ),
+    Mistake(
+        "a late snapshot moves the state back (fault 16 of 0.10.2)",
+        "raft/snapshots.py",
+        "    if meta.clock.index > state.commit_index:\n",
+        "    if True:\n",
+    ),
+    Mistake(
+        "compaction drops what is not durable yet (5)",
+        "raft/snapshots.py",
+        "min(event.keep_after, clock.index, state.durable_index)",
+        "min(event.keep_after, clock.index)",
+    ),
+    Mistake(
+        "a lost append's commit is never sent again",
+        "raft/replication.py",
+        "    if progress.in_flight == 0:  # What carried",
+        "    if False:  # What carried",
+    ),
+    Mistake(
+        "nobody asks again what was not answered",
+        "raft/replication.py",
+        "        if late and _waits(progress) and is_reachable(state, member):\n",
+        "        if False:\n",
+    ),
+    Mistake(
+        "a leader nobody acknowledges goes on (check quorum)",
+        "raft/core.py",
+        "        if not has_quorum(state.configuration, event.acking | {state.node_id}):\n",
+        "        if False:\n",
+    ),
+    Mistake(
+        "the ballot is not saved (3.8)",
+        "raft/core.py",
+        "        ballot=state.ballot if new_ballot else None,\n",
+        "        ballot=None,\n",
+    ),
+    Mistake(
+        "a follower waits for the snapshot of a dead leader",
+        "raft/snapshots.py",
+        "state.fetching is not None and state.fetching.source == offer.sender",
+        "state.fetching is not None",
+    ),
+)

@@ -1,0 +1,209 @@
+"""Small mistakes in the layer of many shards; see `planted.py`."""
+
+from __future__ import annotations
+
+from tests.simulation.planted import Mistake
+
+PLANTED_NODE = (
+    # --- the disk --------------------------------------------------------------------------------
+    Mistake(
+        "answers leave before the disk has them (S1)",
+        "multiraft/stepping.py",
+        "if overtakes or shard.durable >= state.saved_number:",
+        "if True:",
+    ),
+    Mistake(
+        "an answer waits for the Save of its own step only (S1)",
+        "multiraft/stepping.py",
+        "if overtakes or shard.durable >= state.saved_number:",
+        "if overtakes or all(number != shard.shard_id for number, _ in node.saves):",
+    ),
+    Mistake(
+        "an ack leaves before the ballots of its claims are durable (DESIGN 5)",
+        "multiraft/beats.py",
+        "    needs = max(node.ballot_batch, peer.pin_batch)\n",
+        "    needs = peer.pin_batch\n",
+    ),
+    Mistake(
+        "a pin is not durable when its peer is answered (S4)",
+        "multiraft/beats.py",
+        "        peer.pin_batch = node.next_batch\n",
+        "        pass\n",
+    ),
+    Mistake(
+        "two batches are on their way",
+        "multiraft/disk.py",
+        "if node.batch_since_s is not None or node.disk_failed:",
+        "if node.disk_failed:",
+    ),
+    Mistake(
+        "a node goes on after a failed sync (DESIGN 6)",
+        "multiraft/disk.py",
+        '        stepping.fail(node, shard, f"the disk failed: {reason}")\n',
+        "        pass\n",
+    ),
+    Mistake(
+        "older snapshots go before the newer one is complete (S5)",
+        "multiraft/applying.py",
+        "while node.forgets and node.forgets[0][0] <= node.persisted:",
+        "while node.forgets:",
+    ),
+    Mistake(
+        "a removed replica's app goes before its log",
+        "multiraft/applying.py",
+        "while node.removals and node.removals[0][0] <= node.persisted:",
+        "while node.removals:",
+    ),
+    # --- the ledger ------------------------------------------------------------------------------
+    Mistake(
+        "a read is confirmed by an ack from before it came",
+        "multiraft/beliefs.py",
+        "if peer.acked_seq >= seq\n",
+        "if peer.acked_seq > 0\n",
+    ),
+    Mistake(
+        "a read is confirmed by who has not heard of the claim (S13)",
+        "multiraft/peers.py",
+        "claim.term == term and self.changed[shard_id] <= self.acked",
+        "claim.term == term",
+    ),
+    Mistake(
+        "a read is confirmed by who objects (L6)",
+        "multiraft/beliefs.py",
+        "        and shard_id not in peer.objections\n",
+        "",
+    ),
+    Mistake(
+        "a claim learned from an append is not judged (L6)",
+        "multiraft/machine.py",
+        "            beliefs.judge(self._node, peer, shard_id)  # The beat",
+        "            pass  # The beat",
+    ),
+    Mistake(
+        "an append of an earlier life gives belief (L1)",
+        "multiraft/peers.py",
+        "        if epoch != self.epoch:\n",
+        "        if False:\n",
+    ),
+    Mistake(
+        "a withdrawn claim is still believed",
+        "multiraft/beliefs.py",
+        "            _lose(node, shard, peer.node_id)\n",
+        "            pass\n",
+    ),
+    Mistake(
+        "the ledger's changes leave out what was withdrawn",
+        "multiraft/peers.py",
+        "return self.acked, claims, tuple(shard for shard in news if shard not in self.claims)",
+        "return self.acked, claims, ()",
+    ),
+    Mistake(
+        "a restart does not end belief",
+        "multiraft/beats.py",
+        "            beliefs.lose_all(node, peer.node_id)\n",
+        "            pass\n",
+    ),
+    Mistake(
+        "a silent leader is believed for ever",
+        "multiraft/beliefs.py",
+        "        if lost:\n",
+        "        if False:\n",
+    ),
+    Mistake(
+        "who lives again is not believed again (L9)",
+        "multiraft/beliefs.py",
+        "            believe_again(node, peer)\n",
+        "            pass\n",
+    ),
+    Mistake(
+        "a leader that removes itself hears of nobody",
+        "multiraft/beliefs.py",
+        "takes_part = node.node_id in members or shard.state.role is Role.LEADER",
+        "takes_part = node.node_id in members",
+    ),
+    Mistake(
+        "a replica that joins is not told who lives",
+        "multiraft/beliefs.py",
+        "        if (view.live, view.acking) != (state.live, state.acking):\n",
+        "        if state.live is None:\n",
+    ),
+    Mistake(
+        "a peer that restarted is not probed (L2)",
+        "multiraft/beats.py",
+        "        forget_in_flight(node, peer.node_id)\n",
+        "        pass\n",
+    ),
+    Mistake(
+        "what was in flight on a broken stream is waited for (L2)",
+        "multiraft/machine.py",
+        "            beats.forget_in_flight(node, peer_id)\n",
+        "            pass\n",
+    ),
+    Mistake(
+        "suspicion may take any time (L3)",
+        "multiraft/phi.py",
+        "return self._heard_s + min(max(wait_s, 2 * self._interval_s), 1.0)",
+        "return self._heard_s + 10 * max(wait_s, 2 * self._interval_s)",
+    ),
+    # --- clients ---------------------------------------------------------------------------------
+    Mistake(
+        "a request that was executed is executed again (6.3)",
+        "multiraft/sessions.py",
+        "if known is not None and not self._is_forgotten(known, index, self._log_bytes):",
+        "if False:",
+    ),
+    Mistake(
+        "a snapshot forgets the sessions (S10)",
+        "multiraft/sessions.py",
+        "        upto = [row for row in self._oldest if row.index <= index]",
+        "        upto: list[Row] = []",
+    ),
+    Mistake(
+        "an installed snapshot's sessions are not loaded (S10)",
+        "multiraft/applying.py",
+        "    shard.sessions.load(meta.sessions, meta.clock.index)\n",
+        "",
+    ),
+    Mistake(
+        "who proposed an overwritten entry gets the answer to another (DESIGN 4)",
+        "multiraft/requests.py",
+        "            if proposed_term == term:\n",
+        "            if True:\n",
+    ),
+    Mistake(
+        "a lost leadership leaves its clients waiting (DESIGN 4)",
+        "multiraft/beliefs.py",
+        "        requests.on_leadership_lost(node, shard)\n",
+        "        pass\n",
+    ),
+    Mistake(
+        "requests at a removed replica are forgotten (DESIGN 4)",
+        "multiraft/applying.py",
+        "if request.shard_id == shard_id and request.forwarded_to is None:",
+        "if False:",
+    ),
+    Mistake(
+        "a forwarded request waits for ever",
+        "multiraft/requests.py",
+        "    while node.forwarded:\n",
+        "    while False:\n",
+    ),
+    Mistake(
+        "a refused write counts as in flight",
+        "multiraft/requests.py",
+        "        shard.pending_bytes = max(0, shard.pending_bytes - size)\n",
+        "        shard.pending_bytes -= 0\n",
+    ),
+    Mistake(
+        "a forwarded AddServer begins a second group",
+        "multiraft/requests.py",
+        "    if begins and request.origin is None:",
+        "    if begins:",
+    ),
+    Mistake(
+        "reads do not wait for the applies before them (S9)",
+        "multiraft/applying.py",
+        "    if not items and not shard.jobs:\n",
+        "    if not shard.jobs:\n",
+    ),
+)
