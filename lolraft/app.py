@@ -27,6 +27,15 @@ class RaftApp(ABC):
     def process_read(self, message: bytes, index: int) -> bytes | Awaitable[bytes]:
         """Answer from the state, which contains all entries up to *index*, without changing it."""
 
+    def make_snapshot(self, index: int) -> Awaitable[None] | None:
+        """
+        Make a snapshot of the state, which contains all entries up to *index*: the log has grown.
+
+        The next calls wait for an `async def`; a `Future` is not waited for, so what it does must
+        not touch the state. An app may do nothing here and make its snapshots when it likes.
+        """
+        return None
+
     @abstractmethod
     def install_snapshot(self, index: int) -> Awaitable[None] | None:
         """Make the state that of the snapshot at *index*; 1 means the initial state."""

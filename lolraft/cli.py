@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lolraft import cli_ask, cli_serve
 from lolraft.config import Tls
-from lolraft.errors import ConfigError, RequestFailed
+from lolraft.errors import ConfigError, LolraftError
 from lolraft.runtime.loop import run
 from lolraft.storage.interface import StorageError
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(cli_ask.ask(options, tls_of(options)))
     except ConfigError as broken:
         return _say(broken, USAGE)
-    except (RequestFailed, StorageError) as broken:
+    except (LolraftError, StorageError) as broken:
         return _say(broken, FAILED)
     except BrokenPipeError:
         # Whoever read our output has gone; keep the interpreter from complaining at exit.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import sys
 from typing import Any
 
@@ -26,6 +27,8 @@ async def ask(options: argparse.Namespace, tls: Tls | None) -> int:
     """Do one of the asking commands."""
     if not 0 <= options.shard < 2**32:
         raise ConfigError(f"--shard is a number from 0 to {2**32 - 1}")
+    if not 0 < options.timeout < math.inf:
+        raise ConfigError("--timeout is a number of seconds above 0")
     if options.command == "status":
         return await status(options, tls)
     async with RaftClient(options.addresses, timeout_s=options.timeout, tls=tls) as client:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -18,6 +19,8 @@ from lolraft.app import RaftApp
 from lolraft.config import Config, Tls, host_and_port, normalise_node_id, parse_shards
 from lolraft.errors import ConfigError, LolraftError
 from lolraft.node import RaftNode
+from lolraft.raft.types import ShardId
+from lolraft.storage.interface import StorageError
 
 GROUP = "lolraft.apps"
 LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
@@ -82,12 +85,26 @@ def _load(name: str, module: str, attribute: str) -> Any:  # noqa: ANN401  # Che
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as broken:
         raise ConfigError(f"cannot load the app {name!r}: {broken}") from broken
+    except (Exception, SystemExit) as broken:  # Whatever its module does when it is imported.
+        raise ConfigError(f"cannot load the app {name!r}: {_where(broken)}") from broken
 
 
 def _checked(name: str, found: object) -> type[RaftApp]:
-    if isinstance(found, type) and issubclass(found, RaftApp):
-        return found
-    raise ConfigError(f"{name!r} is no subclass of lolraft.RaftApp")
+    if not isinstance(found, type) or not issubclass(found, RaftApp):
+        raise ConfigError(f"{name!r} is no subclass of lolraft.RaftApp")
+    missing = ", ".join(sorted(found.__abstractmethods__))
+    if missing:
+        raise ConfigError(f"the app {name!r} does not define {missing}")
+    return found
+
+
+def _where(broken: BaseException) -> str:
+    """Return what an app raised, and where: its author wants the line, not our whole stack."""
+    last = traceback.extract_tb(broken.__traceback__)[-1]
+    text = f"{type(broken).__name__}: {broken}"
+    if last.filename == __file__:
+        return f"{text}; its constructor takes one argument, a directory"
+    return text if isinstance(broken, SyntaxError) else f"{text} ({last.filename}:{last.lineno})"
 
 
 async def serve(settings: Settings) -> int:
@@ -95,16 +112,26 @@ async def serve(settings: Settings) -> int:
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     config, app = settings.config, settings.app
     make: Any = app  # An app's constructor takes its directory; RaftApp itself does not say so.
-    node = RaftNode(
-        config,
-        lambda shard_id, directory: make(directory),
-        extra_services=getattr(app, "add_services", None),
-    )
+
+    def build(shard_id: ShardId, directory: Path) -> RaftApp:
+        try:
+            built: RaftApp = make(directory)
+        except (Exception, SystemExit) as broken:
+            text = f"cannot make the app {config.app_name!r} of shard {shard_id}: {_where(broken)}"
+            raise ConfigError(text) from broken
+        return built
+
+    node = RaftNode(config, build, extra_services=getattr(app, "add_services", None))
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop.set)
-    await node.start()
+    try:
+        await node.start()
+    except (LolraftError, StorageError):
+        raise
+    except Exception as broken:  # The app's, when it is brought to its snapshot, or ours.
+        raise LolraftError(f"the node could not start: {_where(broken)}") from broken
     where = f"data in {config.data}" if config.data is not None else "data in memory only"
     logging.getLogger("lolraft").info(
         "serving %s on %s, %d shards, %s", config.app_name, config.listen, len(config.shards), where

@@ -13,19 +13,19 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
-from lolraft.client_stream import Reply, SubmitChannel
+from lolraft.client_stream import CLOSED, READ, WRITE, Refused, Reply, SubmitChannel, answer_of
 from lolraft.config import Tls, normalise_node_id
 from lolraft.errors import ConfigError, RequestFailed
 from lolraft.raft.types import NodeId, ShardId
 from lolraft.rpc.pb import client_pb2, lolraft_pb2
 
-WRITE, READ = 0, 1
-LEADER_KEY = "lolraft-leader"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
 TRY_S = 2.0
 """A node that has not answered for so long is left for another; the request may still happen."""
 
 RETRIED = {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED", "DEADLINE_EXCEEDED"}
+ELSEWHERE = {"FAILED_PRECONDITION", "NOT_FOUND"}
+"""One server's word, not the group's: it was removed, never joined, or does not host the shard."""
 
 Answer = TypeVar("Answer")
 
@@ -64,6 +64,7 @@ class RaftClient:
         self._dial = dial
         self._nodes: dict[NodeId, SubmitChannel] = {}
         self._leaders: dict[ShardId, NodeId] = {}
+        self._closed = False
         self._next = random.randrange(len(self._servers))
 
     async def __aenter__(self) -> RaftClient:
@@ -80,7 +81,8 @@ class RaftClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection; calls under way end with `RequestFailed`."""
+        """Close every connection; calls under way, and later ones, end with `RequestFailed`."""
+        self._closed = True
         nodes, self._nodes = self._nodes, {}
         for node in nodes.values():
             await node.close()
@@ -124,6 +126,15 @@ class RaftClient:
         request_id: str,
         timeout_s: float | None,
     ) -> bytes:
+        if not isinstance(message, bytes):
+            if not isinstance(message, bytearray | memoryview):
+                raise TypeError(f"a message is bytes, not {type(message).__name__}")
+            message = bytes(message)
+        try:
+            request_id.encode()
+        except UnicodeEncodeError as broken:
+            raise RequestFailed("INVALID_ARGUMENT", f"a request id is text: {broken}") from broken
+
         async def attempt(node: SubmitChannel, within_s: float) -> bytes:
             reply = await node.submit(shard_id, kind, message, request_id, within_s)
             if reply.code == "OK":
@@ -139,43 +150,44 @@ class RaftClient:
         self, shard_id: ShardId, server_id: str, *, timeout_s: float | None = None
     ) -> None:
         """Make *server_id* a voter; on an empty server with its own id, begin a group of one."""
-        request = lolraft_pb2.AddServerRequest(shard_id=shard_id, server_id=server_id)
+        request = built(lolraft_pb2.AddServerRequest, shard_id=shard_id, server_id=server_id)
         await self._unary(shard_id, lambda node: node.raft.AddServer, request, timeout_s)
 
     async def remove_server(
         self, shard_id: ShardId, server_id: str, *, timeout_s: float | None = None
     ) -> None:
         """Take *server_id* out of the group."""
-        request = lolraft_pb2.RemoveServerRequest(shard_id=shard_id, server_id=server_id)
+        request = built(lolraft_pb2.RemoveServerRequest, shard_id=shard_id, server_id=server_id)
         await self._unary(shard_id, lambda node: node.raft.RemoveServer, request, timeout_s)
 
     async def transfer_leadership(
         self, shard_id: ShardId, target: str = "", *, timeout_s: float | None = None
     ) -> None:
         """Hand the leadership to *target*, or to the most caught-up voter."""
-        request = client_pb2.TransferRequest(shard_id=shard_id, server_id=target)
+        request = built(client_pb2.TransferRequest, shard_id=shard_id, server_id=target)
         await self._unary(shard_id, lambda node: node.client.TransferLeadership, request, timeout_s)
 
     async def timeout_now(self, server_id: str, shard_id: ShardId) -> None:
         """Make one server start an election at once."""
         node = self._node(normalise_node_id(server_id))
-        request = lolraft_pb2.TimeoutNow(shard_id=shard_id)
+        request = built(lolraft_pb2.TimeoutNow, shard_id=shard_id)
         try:
-            await node.raft.SendTimeoutNow(request, timeout=self.timeout_s)
-        except grpc.aio.AioRpcError as error:
-            raise _failed(reply_of(error), outcome_known=True) from error
+            await answer_of(node.raft.SendTimeoutNow(request, timeout=self.timeout_s))
+        except Refused as refused:
+            raise _failed(refused.reply, outcome_known=True) from refused
 
     async def get_snapshot(
         self, server_id: str, shard_id: ShardId, index: int
     ) -> AsyncIterator[bytes]:
         """Yield the app's bytes of a snapshot that *server_id* holds."""
         node = self._node(normalise_node_id(server_id))
-        request = lolraft_pb2.GetSnapshotRequest(shard_id=shard_id, index=index)
+        request = built(lolraft_pb2.GetSnapshotRequest, shard_id=shard_id, index=index)
         try:
-            async for chunk in node.raft.GetSnapshot(request, timeout=self.timeout_s):
+            call = node.raft.GetSnapshot(request, timeout=self.timeout_s)
+            while (chunk := await answer_of(call.read())) is not grpc.aio.EOF:
                 yield chunk.data
-        except grpc.aio.AioRpcError as error:
-            raise _failed(reply_of(error), outcome_known=True) from error
+        except Refused as refused:
+            raise _failed(refused.reply, outcome_known=True) from refused
 
     async def _unary(
         self,
@@ -185,10 +197,7 @@ class RaftClient:
         timeout_s: float | None,
     ) -> None:
         async def attempt(node: SubmitChannel, within_s: float) -> None:
-            try:
-                await method(node)(request, timeout=within_s)
-            except grpc.aio.AioRpcError as error:
-                raise Refused(reply_of(error)) from error
+            await answer_of(method(node)(request, timeout=within_s))
 
         # A change of members is idempotent (C2), so all of these may be repeated.
         await self._try(shard_id, attempt, timeout_s, changes=True, repeats=True, try_s=60.0)
@@ -205,12 +214,22 @@ class RaftClient:
         repeats: bool,
         try_s: float = TRY_S,
     ) -> Answer:
-        until_s = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
+        # Here, before anything is queued: what cannot be sent would end the stream for all.
+        if not 0 <= shard_id < 2**32:
+            raise RequestFailed("INVALID_ARGUMENT", f"there is no shard {shard_id}")
+        patience_s = self.timeout_s if timeout_s is None else timeout_s
+        if not patience_s > 0:
+            raise RequestFailed("INVALID_ARGUMENT", f"timeout_s is positive, not {patience_s}")
+        until_s = time.monotonic() + patience_s
         pause_s = FIRST_PAUSE_S
         open_outcome = False
+        not_here: set[NodeId] = set()
+        hinted: set[NodeId] = set()
         while True:
+            if self._closed:
+                raise RequestFailed("CANCELLED", CLOSED.decode(), outcome_known=not open_outcome)
             left_s = until_s - time.monotonic()
-            server = self._choose(shard_id)
+            server = self._choose(shard_id, not_here)
             try:
                 return await attempt(self._node(server), max(0.001, min(try_s, left_s)))
             except Refused as refused:
@@ -218,18 +237,32 @@ class RaftClient:
             self._learn(shard_id, server, reply)
             open_outcome |= changes and reply.maybe_executed
             left_s = until_s - time.monotonic()
+            if reply.code in ELSEWHERE and left_s > 0:
+                not_here.add(server)
+                if not not_here.issuperset(self._servers):
+                    continue
             if (
                 reply.code not in RETRIED
                 or left_s <= pause_s
                 or not (repeats or not reply.maybe_executed)
             ):
                 raise _failed(reply, outcome_known=not open_outcome)
-            if reply.leader_id is None:
-                await asyncio.sleep(pause_s * (0.5 + random.random()))
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            if reply.leader_id is not None and reply.leader_id not in hinted:
+                hinted.add(reply.leader_id)  # At once, but two must not send us to and fro.
+                continue
+            hinted.clear()
+            await asyncio.sleep(pause_s * (0.5 + random.random()))
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def _choose(self, shard_id: ShardId) -> NodeId:
-        return self._leaders.get(shard_id) or self._servers[self._next % len(self._servers)]
+    def _choose(self, shard_id: ShardId, not_here: set[NodeId]) -> NodeId:
+        leader = self._leaders.get(shard_id)
+        if leader is not None:
+            return leader
+        start = self._next % len(self._servers)
+        for server in self._servers[start:] + self._servers[:start]:
+            if server not in not_here:
+                return server
+        return self._servers[start]
 
     def _learn(self, shard_id: ShardId, asked: NodeId, reply: Reply) -> None:
         if reply.leader_id is not None and reply.leader_id != asked:
@@ -239,6 +272,8 @@ class RaftClient:
         self._next += 1
 
     def _node(self, server: NodeId) -> SubmitChannel:
+        if self._closed:
+            raise RequestFailed("CANCELLED", CLOSED.decode())
         node = self._nodes.get(server)
         if node is None:
             target = self._dial(server) if self._dial is not None else None
@@ -247,23 +282,17 @@ class RaftClient:
         return node
 
 
-class Refused(Exception):
-    """One try ended without an answer of the app."""
+def built(kind: Callable[..., Answer], **fields: object) -> Answer:
+    """
+    Return a request.
 
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.code)
-        self.reply = reply
-
-
-def reply_of(error: grpc.aio.AioRpcError) -> Reply:
-    """Return a status that ended a call as a reply."""
-    metadata = dict(error.trailing_metadata() or ())
-    leader = metadata.get(LEADER_KEY)
-    return Reply(
-        code=error.code().name,
-        message=(error.details() or "").encode(),
-        leader_id=NodeId(str(leader)) if leader else None,
-    )
+    Raises:
+        RequestFailed: INVALID_ARGUMENT, a number or text does not fit into it.
+    """
+    try:
+        return kind(**fields)
+    except ValueError as broken:
+        raise RequestFailed("INVALID_ARGUMENT", f"{fields}: {broken}") from broken
 
 
 def _failed(reply: Reply, *, outcome_known: bool) -> RequestFailed:

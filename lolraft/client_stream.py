@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import grpc
 import grpc.aio
 
 from lolraft.config import Tls
 from lolraft.raft.types import NodeId, ShardId
-from lolraft.rpc.pb import client_pb2, client_pb2_grpc, lolraft_pb2_grpc
+from lolraft.rpc.pb import client_pb2, client_pb2_grpc, lolraft_pb2, lolraft_pb2_grpc
 
 NAMES = {status.value[0]: status.name for status in grpc.StatusCode}
 BATCH = 1_024  # Requests in one message, at most.
 BATCH_BYTES = 2 * 1024 * 1024
+WRITE, READ = 0, 1
+TOO_LONG = b"larger than max"  # What gRPC says of a message that the server does not take.
+LEADER_KEY = "lolraft-leader"
+CLOSED = b"the client was closed"
+
+Answer = TypeVar("Answer")
+
+logger = logging.getLogger(__name__)
 
 
 class Reply(NamedTuple):
@@ -32,6 +42,17 @@ class Reply(NamedTuple):
 
 
 Request = tuple[int, ShardId, int, bytes, str]
+
+
+def reply_of(error: grpc.aio.AioRpcError) -> Reply:
+    """Return a status that ended a call as a reply."""
+    metadata = dict(error.trailing_metadata() or ())
+    leader = metadata.get(LEADER_KEY)
+    return Reply(
+        code=error.code().name,
+        message=(error.details() or "").encode(),
+        leader_id=NodeId(str(leader)) if leader else None,
+    )
 
 
 def channel_to(server: NodeId, tls: Tls | None, target: str | None = None) -> grpc.aio.Channel:
@@ -52,6 +73,33 @@ def channel_to(server: NodeId, tls: Tls | None, target: str | None = None) -> gr
     return grpc.aio.secure_channel(target, credentials, options=options)
 
 
+class Refused(Exception):
+    """One try ended without an answer of the app."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.code)
+        self.reply = reply
+
+
+async def answer_of(call: Awaitable[Answer]) -> Answer:
+    """
+    Wait for a call of its own.
+
+    Raises:
+        Refused: it ended without an answer; also when the channel was closed under it, which
+            gRPC reports as if the caller had been cancelled.
+    """
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise Refused(reply_of(error)) from error
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise Refused(Reply("CANCELLED", CLOSED, None)) from None
+
+
 class SubmitChannel:
     """Ask one server; requests of one loop turn leave as one message."""
 
@@ -70,6 +118,8 @@ class SubmitChannel:
         self, shard_id: ShardId, kind: int, message: bytes, request_id: str, within_s: float
     ) -> Reply:
         """Ask and wait; DEADLINE_EXCEEDED when no answer came in time, UNAVAILABLE on a break."""
+        if len(message) > BATCH_BYTES:
+            return await self._submit_alone(shard_id, kind, message, request_id, within_s)
         loop = asyncio.get_running_loop()
         self._numbers += 1
         number = self._numbers
@@ -88,13 +138,33 @@ class SubmitChannel:
         finally:
             self._waiting.pop(number, None)
 
+    async def _submit_alone(
+        self, shard_id: ShardId, kind: int, message: bytes, request_id: str, within_s: float
+    ) -> Reply:
+        """Ask by a call of its own: a message that the server finds too long ends its stream."""
+        try:
+            if kind == WRITE:
+                write = lolraft_pb2.WriteRequest(
+                    shard_id=shard_id, message=message, request_id=request_id
+                )
+                answer = await answer_of(self.raft.Write(write, timeout=within_s))
+            else:
+                read = lolraft_pb2.ReadRequest(shard_id=shard_id, message=message)
+                answer = await answer_of(self.raft.Read(read, timeout=within_s))
+        except Refused as refused:
+            reply = refused.reply
+            if reply.code == "RESOURCE_EXHAUSTED" and TOO_LONG in reply.message:
+                return reply._replace(code="INVALID_ARGUMENT")  # Gets no shorter by insisting.
+            return reply
+        return Reply("OK", answer.message, None)
+
     async def close(self) -> None:
         """Close the channel."""
         if self._stream is not None:
             self._stream.cancel()
             with suppress(asyncio.CancelledError):
                 await self._stream
-        self._fail(Reply("CANCELLED", b"the client was closed", None))
+        self._fail(Reply("CANCELLED", CLOSED, None))
         await self._channel.close()
 
     async def _run(self) -> None:
@@ -105,19 +175,35 @@ class SubmitChannel:
                 self._take(replies)
             self._fail(Reply("UNAVAILABLE", f"{self.server} ended the stream".encode(), None))
         except grpc.aio.AioRpcError as error:
-            text = f"{self.server}: {error.details()}"
-            self._fail(Reply(error.code().name, text.encode(), None))
+            # Whatever ended the stream says nothing about the single requests on it, but for one.
+            code = "UNIMPLEMENTED" if error.code() is grpc.StatusCode.UNIMPLEMENTED else ""
+            text = f"{self.server}: {error.details() or error.code().name}"
+            self._fail(Reply(code or "UNAVAILABLE", text.encode(), None))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            self._fail(Reply("UNAVAILABLE", f"{self.server}: the stream broke".encode(), None))
+        except Exception as broken:  # No answer of ours: whoever waits must not wait for ever.
+            self._fail(Reply("UNAVAILABLE", f"{self.server}: {broken!r}".encode(), None))
         finally:
             writing.cancel()
             call.cancel()
 
     async def _write(self, call: grpc.aio.StreamStreamCall[object, object]) -> None:
-        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
+        try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while batch := self._next_batch():
-                    await call.write(batch)
+                while self._queue:
+                    batch = self._next_batch()
+                    if batch is not None:  # Else nobody waits for any of these any more.
+                        await call.write(batch)
+        except asyncio.CancelledError:
+            raise
+        except Exception as broken:
+            logger.debug("%s: writing ended: %r", self.server, broken)
+            call.cancel()  # The reader sees it and answers all.
 
     def _next_batch(self) -> client_pb2.SubmitRequests | None:
         taken: list[Request] = []

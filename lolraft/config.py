@@ -92,7 +92,8 @@ class Config:
     `node_id` is what peers dial. `listen` is host:port; empty means the port of the id, on
     loopback when the id is loopback and else on all interfaces. `data` None keeps everything in
     memory. `members`, the same on every node, makes an empty cluster one group per shard
-    (DESIGN section 10); a node with a log ignores it.
+    (DESIGN section 10); a node with a log ignores it. A replica whose log has grown by
+    `snapshot_entries`, or `snapshot_bytes` of commands, asks its app for a snapshot.
 
     Raises:
         ConfigError: a value makes no sense; the text says which.
@@ -106,6 +107,8 @@ class Config:
     enable_faults: bool = False
     timing: Timing = field(default_factory=Timing)
     limits: Limits = field(default_factory=Limits)
+    snapshot_entries: int = 100_000
+    snapshot_bytes: int = 64 * 1024 * 1024
     phi_threshold: float = PHI_THRESHOLD
     max_message_bytes: int = DEFAULT_MESSAGE_BYTES
     tls: Tls | None = None
@@ -130,6 +133,8 @@ class Config:
             raise ConfigError(f"cannot listen on {self.listen!r}: ports end at 65535")
         if (self.tls is not None) != self.node_id.startswith("https://"):
             raise ConfigError(f"{self.node_id}: an https id and TLS files go together")
+        if self.snapshot_entries < 1 or self.snapshot_bytes < 1:
+            raise ConfigError("snapshot_entries and snapshot_bytes must be positive")
         if not self.phi_threshold > 0:
             raise ConfigError(f"the phi threshold must be positive, not {self.phi_threshold}")
         if self.max_message_bytes < 2 * self.limits.entry_bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import secrets
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -36,6 +38,7 @@ class StateApp(RaftApp):
         """Keep snapshots in *directory*, which is made when it is missing."""
         self.directory = directory
         self._initial: bytes | None = None
+        self._whole: int = INITIAL  # The newest file whose checksum was seen to be right.
         directory.mkdir(parents=True, exist_ok=True)
         for leftover in directory.glob("*.tmp"):
             leftover.unlink()
@@ -54,6 +57,12 @@ class StateApp(RaftApp):
             self._remember_initial()
             _write(self._path(index), iter((self.dump(),)))
 
+    def make_snapshot(self, index: int) -> asyncio.Future[None]:
+        """Dump the state now, and write it in a thread while the app goes on."""
+        self._remember_initial()
+        chunks = iter((self.dump(),))
+        return asyncio.get_running_loop().run_in_executor(None, _write, self._path(index), chunks)
+
     def install_snapshot(self, index: int) -> None:
         """Make the state that of the snapshot at *index*, or the initial one."""
         self._remember_initial()
@@ -71,7 +80,7 @@ class StateApp(RaftApp):
     async def save_snapshot(self, index: int, chunks: AsyncIterator[bytes]) -> None:
         """Store what a peer sends; nothing is kept of it in memory."""
         path = self._path(index)
-        temporary = path.with_suffix(".tmp")
+        temporary = _temporary(path)
         checksum = 0
         try:
             with temporary.open("wb") as file:
@@ -110,7 +119,8 @@ class StateApp(RaftApp):
     def get_latest_snapshot(self) -> int:
         """Return the newest index whose file is whole; a damaged file is as if absent."""
         for index in sorted(self._indexes(), reverse=True):
-            if _is_whole(self._path(index)):
+            if index == self._whole or _is_whole(self._path(index)):
+                self._whole = index  # Asked often: a large file is read once.
                 return index
             damaged = self._path(index)
             logger.warning("%s is damaged; it is set aside", damaged)
@@ -125,8 +135,13 @@ class StateApp(RaftApp):
         return [int(name) for name in names if name.isdigit()]
 
 
+def _temporary(path: Path) -> Path:
+    """Return a name of its own: the same snapshot may be written twice at once."""
+    return path.with_suffix(f".{secrets.token_hex(4)}.tmp")
+
+
 def _write(path: Path, chunks: Iterator[bytes]) -> None:
-    temporary = path.with_suffix(".tmp")
+    temporary = _temporary(path)
     checksum = 0
     with temporary.open("wb") as file:
         for chunk in chunks:

@@ -19,6 +19,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 LEADER_KEY = "lolraft-leader"
 """Trailing metadata of a refused request: the server that could do it."""
 
+LONGEST_SENTENCE = 500
+"""Characters of a status: gRPC drops an answer whose headers exceed some 8 KiB, escapes counted."""
+
 STATUS = {code: grpc.StatusCode[code.value] for code in Code}
 NUMBERS: dict[Code, int] = {code: STATUS[code].value[0] for code in Code}
 CODES: dict[int, Code] = {number: code for code, number in NUMBERS.items()}
@@ -29,13 +32,18 @@ async def message_or_abort(context: Context, respond: Respond) -> bytes:
     if respond.code is Code.OK:
         return respond.message
     trailing = ((LEADER_KEY, respond.leader_id),) if respond.leader_id is not None else ()
-    text = respond.message.decode(errors="replace")
+    text = short(respond.message.decode(errors="replace"))
     await context.abort(STATUS[respond.code], text, trailing_metadata=trailing)
+
+
+def short(text: str) -> str:
+    """Return *text*, cut where it is too long for a status: an app may quote what it was sent."""
+    return text if len(text) <= LONGEST_SENTENCE else f"{text[:LONGEST_SENTENCE]}..."
 
 
 async def refuse(context: Context, code: grpc.StatusCode, text: str) -> NoReturn:
     """End the call with a sentence."""
-    await context.abort(code, text)
+    await context.abort(code, short(text))
 
 
 async def server_id_or_abort(context: Context, text: str) -> NodeId:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator
 
 import grpc
 import grpc.aio
@@ -22,11 +23,21 @@ from lolraft.rpc.answers import (
     why_bad_write,
 )
 from lolraft.rpc.pb import client_pb2, client_pb2_grpc
+from lolraft.rpc.strict import Garbage
 from lolraft.runtime.driver import Driver
 
 KINDS = (RequestKind.WRITE, RequestKind.READ)
 MOST_PENDING = 16_384
 """Requests of one stream without a sent answer; beyond, the stream is not read."""
+
+MOST_BYTES, LEAST_PENDING = 32 * 1024 * 1024, 64
+"""Bytes of those requests and answers, but so many requests are always taken."""
+
+USUAL_BYTES = 16 * 1024
+"""What an answer is expected to have before the first has come."""
+
+REPLY_BYTES = 2 * 1024 * 1024
+"""A message of answers is sent when it has so many bytes."""
 
 
 class ClientService(client_pb2_grpc.ClientServicer):
@@ -50,6 +61,7 @@ class ClientService(client_pb2_grpc.ClientServicer):
         finally:
             reading.cancel()
             stream.forget()
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def TransferLeadership(  # noqa: N802
         self, request: client_pb2.TransferRequest, context: Context
@@ -64,45 +76,54 @@ class ClientService(client_pb2_grpc.ClientServicer):
 
 
 class SubmitStream:
-    """One stream: what is asked and not answered, and the answers that are not sent yet."""
+    """
+    One stream: what is asked and not answered, and the answers that are not sent yet.
+
+    Both are bounded. While too much of either waits, the stream is not read, and the flow control
+    of gRPC stops the client: one that never reads its answers costs `MOST_BYTES`, not all memory.
+    """
 
     def __init__(self, driver: Driver, entry_bytes: int) -> None:
         self.malformed = ""
         self._driver = driver
         self._entry_bytes = entry_bytes
-        self._pending: dict[int, Ticket] = {}
-        self._done: list[tuple[int, Respond]] = []
-        self._unsent = 0
+        self._pending: dict[Ticket, tuple[int, int]] = {}  # (the client's number, bytes).
+        self._done: deque[tuple[int, Respond]] = deque()
+        self._unsent = 0  # Answers in the message that gRPC has not taken yet.
+        self._bytes = 0  # Of what is pending, and of answers until gRPC has taken them.
+        self._unsent_bytes = 0
+        self._usual_bytes = USUAL_BYTES  # Of an answer; learnt, for those that are yet to come.
         self._ended = False
         self._wake_writer = asyncio.Event()
         self._wake_reader = asyncio.Event()
 
+    @property
+    def _is_full(self) -> bool:
+        held = len(self._pending) + len(self._done) + self._unsent
+        awaited = self._bytes + self._usual_bytes * len(self._pending)
+        return held >= MOST_PENDING or (awaited > MOST_BYTES and held >= LEAST_PENDING)
+
     async def read(self, batches: AsyncIterator[client_pb2.SubmitRequests]) -> None:
-        """Take batches until the client ends, or does not read its answers."""
+        """Take batches until the client ends, or sends nonsense."""
         try:
             async for batch in batches:
-                self._take(batch)
-                while len(self._pending) + self._unsent > MOST_PENDING:
-                    self._wake_reader.clear()
-                    await self._wake_reader.wait()
+                self.malformed = why_malformed(batch)
                 if self.malformed:
                     break
+                await self._take(batch)
+        except Garbage as garbage:
+            self.malformed = str(garbage)
         finally:
             self._ended = True
             self._wake_writer.set()
 
-    def _take(self, batch: client_pb2.SubmitRequests) -> None:
-        count = len(batch.numbers)
+    async def _take(self, batch: client_pb2.SubmitRequests) -> None:
         columns = (batch.shard_ids, batch.kinds, batch.messages, batch.request_ids)
-        if any(len(column) != count for column in columns):
-            self.malformed = "the columns of a batch have equal lengths"
-            return
-        if any(kind >= len(KINDS) for kind in batch.kinds):
-            self.malformed = "a request is a write (0) or a read (1)"
-            return
-        for number, shard_id, kind, message, request_id in zip(
-            batch.numbers, *columns, strict=True
-        ):
+        rows = zip(batch.numbers, *columns, strict=True)
+        for number, shard_id, kind, message, request_id in rows:
+            while self._is_full:
+                self._wake_reader.clear()
+                await self._wake_reader.wait()
             self._ask(number, shard_id, KINDS[kind], message, request_id)
 
     def _ask(
@@ -113,31 +134,39 @@ class SubmitStream:
             refusal = Respond(ticket=0, code=Code.INVALID_ARGUMENT, message=bad.encode())
             self._answered(number, refusal)
             return
-        self._pending[number] = self._driver.request(
-            kind, shard_id, message, request_id, on_done=self._on_done(number)
-        )
+        ticket = self._driver.request(kind, shard_id, message, request_id, on_done=self._on_done)
+        self._pending[ticket] = (number, len(message))
+        self._bytes += len(message)
 
-    def _on_done(self, number: int) -> Callable[[Respond], None]:
-        def done(respond: Respond) -> None:
-            self._pending.pop(number, None)
-            self._answered(number, respond)
-
-        return done
+    def _on_done(self, respond: Respond) -> None:
+        number, size = self._pending.pop(respond.ticket, (None, 0))
+        if number is None:
+            return  # Refused before it was admitted, and the stream has ended since.
+        self._bytes -= size
+        self._answered(number, respond)
 
     def _answered(self, number: int, respond: Respond) -> None:
+        size = len(respond.message)
+        self._bytes += size
+        self._usual_bytes += (size - self._usual_bytes) // 8
         self._done.append((number, respond))
         self._wake_writer.set()
+        self._wake_reader.set()
 
     async def next_replies(self) -> client_pb2.SubmitReplies | None:
-        """Return all answers that are there, waiting for one; None at the end of the stream."""
-        self._unsent = 0
+        """Return the answers that are there, waiting for one; None at the end of the stream."""
+        self._bytes -= self._unsent_bytes
+        self._unsent = self._unsent_bytes = 0
         self._wake_reader.set()
         while not self._done:
             if self._ended and (self.malformed or not self._pending):
                 return None
             self._wake_writer.clear()
             await self._wake_writer.wait()
-        done, self._done = self._done, []
+        done: list[tuple[int, Respond]] = []
+        while self._done and self._unsent_bytes < REPLY_BYTES:
+            done.append(self._done.popleft())
+            self._unsent_bytes += len(done[-1][1].message)
         self._unsent = len(done)  # Until the write was taken, which asks for the next.
         hints = [respond.leader_id or "" for _, respond in done]
         return client_pb2.SubmitReplies(
@@ -149,6 +178,18 @@ class SubmitStream:
 
     def forget(self) -> None:
         """Let go of what nobody waits for any more."""
-        for ticket in self._pending.values():
+        for ticket in self._pending:
             self._driver.forget(ticket)
         self._pending.clear()
+        self._done.clear()
+
+
+def why_malformed(batch: client_pb2.SubmitRequests) -> str:
+    """Return what is wrong with a batch as a whole, empty when nothing is."""
+    count = len(batch.numbers)
+    columns = (batch.shard_ids, batch.kinds, batch.messages, batch.request_ids)
+    if any(len(column) != count for column in columns):
+        return "the columns of a batch have equal lengths"
+    if any(kind >= len(KINDS) for kind in batch.kinds):
+        return "a request is a write (0) or a read (1)"
+    return ""

@@ -20,10 +20,12 @@ from lolraft.runtime.driver import Driver
 from lolraft.runtime.faults import FaultBox
 from lolraft.trace import LogRecord
 
-DEFAULT_INTERVAL_S, LEAST_INTERVAL_S = 0.25, 0.05
+DEFAULT_INTERVAL_S, LEAST_INTERVAL_S, LONGEST_INTERVAL_S = 0.25, 0.05, 3_600.0
 MOST_EVENTS, MOST_LINES = 1_000, 1_000  # Kept for a slow watcher; older ones are dropped.
 MOST_ENTRIES, DEFAULT_ENTRIES = 1_024, 64
 DEFAULT_PAYLOAD_BYTES = 256
+MOST_PAYLOAD_BYTES = 2 * 1024 * 1024
+"""Of one answer, over all its entries: clients take messages of 4 MiB."""
 
 
 def _version() -> str:
@@ -47,7 +49,11 @@ class ObserveService(observe_pb2_grpc.ObserveServicer):
         self, request: observe_pb2.WatchRequest, context: Context
     ) -> AsyncIterator[observe_pb2.Update]:
         """Send updates until the watcher goes away."""
-        interval_s = max(request.interval_s or DEFAULT_INTERVAL_S, LEAST_INTERVAL_S)
+        interval_s = request.interval_s or DEFAULT_INTERVAL_S
+        if not 0.0 < interval_s <= LONGEST_INTERVAL_S:  # Nor is it no number at all.
+            text = f"interval_s is a number from 0 to {LONGEST_INTERVAL_S:g}, not {interval_s}"
+            await refuse(context, grpc.StatusCode.INVALID_ARGUMENT, text)
+        interval_s = max(interval_s, LEAST_INTERVAL_S)
         watch = _Watch(self._driver, self._faults, request.log_lines or 100)
         try:
             while True:
@@ -61,16 +67,18 @@ class ObserveService(observe_pb2_grpc.ObserveServicer):
     ) -> observe_pb2.LogRange:
         """Return a window of a shard's log; commands come without their request id."""
         count = min(request.count or DEFAULT_ENTRIES, MOST_ENTRIES)
-        found = self._driver.log_slice(request.shard_id, request.first, count)
+        found = self._driver.machine.log_slice(request.shard_id, request.first, count)
         if found is None:
             text = f"shard {request.shard_id} is not hosted here"
             await refuse(context, grpc.StatusCode.NOT_FOUND, text)
         entries = found.entries
-        most = request.payload_bytes or DEFAULT_PAYLOAD_BYTES
-        payloads = [
-            commands.decode(payload)[1] if kind == EntryKind.COMMAND else payload
+        share = MOST_PAYLOAD_BYTES // max(1, len(entries.payloads))
+        most = min(request.payload_bytes or DEFAULT_PAYLOAD_BYTES, share)
+        starts = [
+            commands.message_start(payload) if kind == EntryKind.COMMAND else 0
             for kind, payload in zip(entries.kinds, entries.payloads, strict=True)
         ]
+        columns = list(zip(starts, entries.payloads, strict=True))
         return observe_pb2.LogRange(
             base_term=found.base.term,
             base_index=found.base.index,
@@ -80,8 +88,8 @@ class ObserveService(observe_pb2_grpc.ObserveServicer):
             first=entries.first,
             terms=entries.terms,
             kinds=entries.kinds,
-            payloads=[payload[:most] for payload in payloads],
-            sizes=[len(payload) for payload in payloads],
+            payloads=[payload[start : start + most] for start, payload in columns],
+            sizes=[len(payload) - start for start, payload in columns],
         )
 
 
@@ -96,6 +104,8 @@ class _Watch:
         self._known: set[int] = set()
         self._events: deque[observe_pb2.NodeEvent] = deque(maxlen=MOST_EVENTS)
         self._lines: deque[LogRecord] = deque(driver.log_ring.tail(log_lines), maxlen=MOST_LINES)
+        for wall_s, tell in driver.recent:
+            self._events.append(_event(wall_s, tell))
         self._ends = (driver.subscribe(self._on_tell), driver.log_ring.subscribe(self._on_line))
         self._cpu_s = driver.facts().cpu_s
         self._at_s = time.monotonic()
@@ -106,16 +116,7 @@ class _Watch:
             end()
 
     def _on_tell(self, tell: Tell) -> None:
-        self._events.append(
-            observe_pb2.NodeEvent(
-                wall_s=time.time(),
-                kind=tell.kind,
-                text=tell.text,
-                shard_id=tell.shard_id,
-                term=tell.term,
-                peer=tell.peer or "",
-            )
-        )
+        self._events.append(_event(time.time(), tell))
 
     def _on_line(self, line: LogRecord) -> None:
         self._lines.append(line)
@@ -184,6 +185,17 @@ class _Watch:
             sent_bytes=transport.bytes_sent(peer.peer),
             received_bytes=transport.bytes_received(peer.peer),
         )
+
+
+def _event(wall_s: float, tell: Tell) -> observe_pb2.NodeEvent:
+    return observe_pb2.NodeEvent(
+        wall_s=wall_s,
+        kind=tell.kind,
+        text=tell.text,
+        shard_id=tell.shard_id,
+        term=tell.term,
+        peer=tell.peer or "",
+    )
 
 
 def _shard(shard: ShardReport) -> observe_pb2.ShardFacts:

@@ -91,7 +91,11 @@ class RaftService(lolraft_pb2_grpc.RaftServicer):
             async for chunk in self._driver.open_snapshot(request.shard_id, request.index):
                 yield lolraft_pb2.SnapshotChunk(data=chunk)
         except LookupError as missing:
-            await refuse(context, grpc.StatusCode.NOT_FOUND, str(missing.args[0]))
+            text = f"no snapshot {request.index} of shard {request.shard_id} here: {missing}"
+            await refuse(context, grpc.StatusCode.NOT_FOUND, text)
+        except Exception as broken:  # The app's: whatever it is, the node goes on.
+            text = f"shard {request.shard_id} cannot read its snapshot {request.index}: {broken!r}"
+            await refuse(context, grpc.StatusCode.INTERNAL, text)
 
     async def RequestVote(self, request: object, context: Context) -> NoReturn:  # noqa: N802
         """Refuse: only nodes of 0.10.2 call this."""

@@ -10,6 +10,7 @@ from google.protobuf.message import Message as ProtoMessage
 
 from lolraft.config import normalise_node_id
 from lolraft.errors import ConfigError, LolraftError
+from lolraft.multiraft import commands
 from lolraft.multiraft.frames import (
     Claim,
     Forward,
@@ -17,6 +18,7 @@ from lolraft.multiraft.frames import (
     Frame,
     NodeHeartbeat,
     NodeHeartbeatAck,
+    RequestKind,
 )
 from lolraft.raft.events import (
     AppendRequest,
@@ -37,6 +39,10 @@ Parsed = TypeVar("Parsed", bound=ProtoMessage)
 
 _CODE_OF_NUMBER = {number: code for code, number in CODES.items()}
 _KNOWN_KINDS = bytes(EntryKind)
+_NAMES_A_SERVER = (RequestKind.ADD_SERVER, RequestKind.REMOVE_SERVER, RequestKind.TRANSFER)
+
+MOST = 2**62
+"""No term, index, epoch, sequence or version comes near; storage and wire end at 2**63."""
 
 
 class Malformed(LolraftError):
@@ -52,6 +58,7 @@ def frame(raw: bytes) -> Frame:
     """
     wire = _parse(pb.PeerFrame, raw)
     sender = _node_id(wire.sender)
+    _bounded(wire.epoch)
     return Frame(
         sender=sender,
         incarnation=wire.incarnation,
@@ -72,6 +79,7 @@ def heartbeat(raw: bytes) -> NodeHeartbeat:
     wire = _parse(pb.NodeHeartbeat, raw)
     if not len(wire.claim_shards) == len(wire.claim_terms) == len(wire.claim_groups):
         raise Malformed("the columns of the claims differ in length")
+    _bounded(wire.epoch, wire.seq, wire.ledger_version, wire.base_version, *wire.claim_terms)
     columns = zip(wire.claim_shards, wire.claim_terms, wire.claim_groups, strict=True)
     return NodeHeartbeat(
         sender=_node_id(wire.sender),
@@ -98,6 +106,8 @@ def ack(raw: bytes) -> NodeHeartbeatAck:
     wire = _parse(pb.NodeHeartbeatAck, raw)
     if len(wire.objection_shards) != len(wire.objection_terms):
         raise Malformed("the columns of the objections differ in length")
+    _bounded(wire.to_epoch, wire.seq, wire.ledger_version, wire.own_epoch, wire.known_epoch)
+    _bounded(*wire.objection_terms)
     objections = tuple(zip(wire.objection_shards, wire.objection_terms, strict=True))
     return NodeHeartbeatAck(
         sender=_node_id(wire.sender),
@@ -183,6 +193,11 @@ def _node_id(text: str) -> NodeId:
     return node_id
 
 
+def _bounded(*numbers: int) -> None:
+    if numbers and max(numbers) > MOST:
+        raise Malformed(f"{max(numbers)} is beyond every term, index and version")
+
+
 def _maybe_node_id(text: str) -> NodeId | None:
     return _node_id(text) if text else None
 
@@ -192,11 +207,13 @@ def _message(sender: NodeId, wire: pb.ShardMessage) -> Message:
     read = _BODIES.get(body or "")
     if read is None:
         raise Malformed(f"a message for shard {wire.shard_id} has no body that is known here")
+    _bounded(wire.term)
     return read(sender, wire)
 
 
 def _vote_request(sender: NodeId, wire: pb.ShardMessage) -> VoteRequest:
     body = wire.vote_request
+    _bounded(body.last_term, body.last_index)
     return VoteRequest(
         sender=sender,
         group=wire.group,
@@ -211,6 +228,7 @@ def _vote_response(sender: NodeId, wire: pb.ShardMessage) -> VoteResponse:
     body = wire.vote_response
     if body.refusal >= len(REFUSALS):
         raise Malformed(f"{body.refusal} is no reason to refuse a vote")
+    _bounded(body.asked_term, body.removed_at)
     return VoteResponse(
         sender=sender,
         group=wire.group,
@@ -235,6 +253,9 @@ def _append_request(sender: NodeId, wire: pb.ShardMessage) -> AppendRequest:
         raise Malformed(f"entries from {body.first} do not follow entry {body.prev_index}")
     if terms and (body.prev_term, *terms) != tuple(sorted((body.prev_term, *terms))):
         raise Malformed("the terms of the entries go back")
+    _bounded(body.prev_term, body.prev_index, body.commit_index, *terms[-1:])
+    for kind, payload in zip(body.kinds, body.payloads, strict=True):
+        _check_entry(kind, payload)
     return AppendRequest(
         sender=sender,
         group=wire.group,
@@ -246,8 +267,24 @@ def _append_request(sender: NodeId, wire: pb.ShardMessage) -> AppendRequest:
     )
 
 
+def _check_entry(kind: int, payload: bytes) -> None:
+    """Refuse now what nobody could apply later, when it is committed."""
+    if kind == EntryKind.COMMAND:
+        if not commands.is_whole(payload):
+            raise Malformed("a command carries no request id")
+    elif kind == EntryKind.CONFIGURATION:
+        try:
+            members = Configuration.decode(payload).members
+        except ValueError as broken:
+            raise Malformed(str(broken)) from broken
+        for member in members:
+            _node_id(member)
+
+
 def _append_response(sender: NodeId, wire: pb.ShardMessage) -> AppendResponse:
     body = wire.append_response
+    _bounded(body.match_index, body.rejected_index, body.conflict_term, body.conflict_index)
+    _bounded(body.commit_index)
     return AppendResponse(
         sender=sender,
         group=wire.group,
@@ -262,6 +299,7 @@ def _append_response(sender: NodeId, wire: pb.ShardMessage) -> AppendResponse:
 
 def _snapshot_offer(sender: NodeId, wire: pb.ShardMessage) -> SnapshotOffer:
     body = wire.snapshot_offer
+    _bounded(body.clock_term, body.clock_index)
     return SnapshotOffer(
         sender=sender,
         group=wire.group,
@@ -293,9 +331,14 @@ _BODIES: dict[str, Callable[[NodeId, pb.ShardMessage], Message]] = {
 def _forward(wire: pb.Forward) -> Forward:
     if wire.kind >= len(KINDS):
         raise Malformed(f"{wire.kind} is no kind of request")
+    kind = KINDS[wire.kind]
+    if len(wire.request_id.encode()) > commands.LONGEST_REQUEST_ID:
+        raise Malformed(f"a request id has at most {commands.LONGEST_REQUEST_ID} bytes")
+    if kind in _NAMES_A_SERVER and (wire.message or kind is not RequestKind.TRANSFER):
+        _node_id(wire.message.decode(errors="replace"))
     return Forward(
         number=wire.number,
-        kind=KINDS[wire.kind],
+        kind=kind,
         shard_id=wire.shard_id,
         message=wire.message,
         request_id=wire.request_id,

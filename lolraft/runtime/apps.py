@@ -11,7 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 
 from lolraft.app import RaftApp
-from lolraft.multiraft.effects import RunApply, RunFetch, RunForget, RunInstall, RunRead
+from lolraft.multiraft.effects import (
+    RunApply,
+    RunFetch,
+    RunForget,
+    RunInstall,
+    RunRead,
+    RunSnapshot,
+)
 from lolraft.multiraft.events import Event, SnapshotArrived, SnapshotLost
 from lolraft.raft.types import Index, ShardId, SnapshotMeta
 from lolraft.runtime.app_queue import Apply, AppQueue, Call, Job, Read
@@ -118,6 +125,29 @@ class AppHost:
         fetch = Fetch(effect, Download(effect, self._fetch_pieces))
         self._fetches[effect.shard_id] = fetch
         self.queue(effect.shard_id).put(fetch)
+
+    def make_snapshot(self, effect: RunSnapshot) -> None:
+        """Queue the wish for a snapshot; a Future that the app returns runs beside the queue."""
+        queue = self.queue(effect.shard_id)
+
+        def begin(app: RaftApp) -> object:
+            outcome = app.make_snapshot(queue.applied)
+            if not isinstance(outcome, asyncio.Future):
+                return outcome
+            outcome.add_done_callback(ended)
+            return None
+
+        def ended(future: asyncio.Future[None]) -> None:
+            if not future.cancelled():
+                made(queue, future.exception())
+
+        def made(queue: AppQueue, result: object) -> None:
+            if isinstance(result, BaseException):
+                # Without it the log only grows; it is asked for again when it has grown more.
+                logger.error("shard %d: no snapshot was made", queue.shard_id, exc_info=result)
+            queue.put(Call(lambda app: app.get_latest_snapshot(), AppQueue.found_snapshot))
+
+        queue.put(Call(begin, made))
 
     def forget(self, effect: RunForget) -> None:
         """Queue the deletion of older snapshots."""
@@ -259,7 +289,11 @@ class Fetch(Job):
 
     def _lost(self, queue: AppQueue, reason: str) -> None:
         effect = self._effect
-        queue.post(SnapshotLost(shard_id=effect.shard_id, clock=effect.clock, reason=reason))
+        queue.post(
+            SnapshotLost(
+                shard_id=effect.shard_id, clock=effect.clock, source=effect.source, reason=reason
+            )
+        )
 
 
 async def as_async(chunks: Iterable[bytes] | AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import assert_never
 
 from lolraft.errors import LolraftError
 from lolraft.multiraft import effects as fx
@@ -39,6 +40,7 @@ LATE_S = 0.02
 """A timer that fires later than this lets the sockets be read before deadlines count (L5)."""
 
 STOP_PATIENCE_S = 2.0
+RECENT = 200
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +88,8 @@ class Driver:
         self._timer_at_s: float | None = None
         self._tickets = Tickets()
         self._watchers: list[Callable[[Tell], None]] = []
+        self.recent: deque[tuple[float, Tell]] = deque(maxlen=RECENT)
+        """The last events of the timeline, with wall clock seconds: for who begins to watch."""
         self._metas: dict[ShardId, SnapshotMeta] = {}
         self._started_s = time.monotonic()
         self._stopped = False
@@ -237,6 +241,8 @@ class Driver:
                 self._apps.install(effect)
             case fx.RunFetch():
                 self._apps.fetch(effect)
+            case fx.RunSnapshot():
+                self._apps.make_snapshot(effect)
             case fx.RunForget():
                 self._apps.forget(effect)
             case fx.RunDrop():
@@ -259,6 +265,7 @@ class Driver:
 
     def _tell(self, tell: Tell) -> None:
         logger.info("%s", tell_line(tell))
+        self.recent.append((time.time(), tell))
         if tell.kind == "stopped" and "AssertionError" in tell.text:
             logger.critical("a mistake of ours; the turns before it:\n%s", self.trace.text())
         for watcher in tuple(self._watchers):
@@ -303,17 +310,17 @@ class Driver:
         self, kind: RequestKind, shard_id: ShardId, message: bytes = b"", request_id: str = ""
     ) -> Respond:
         """Ask and wait for the answer; a cancelled wait is forgotten."""
-        future: asyncio.Future[Respond] = self._loop.create_future()
-        ticket = self.request(kind, shard_id, message, request_id, on_done=future.set_result)
-        try:
-            return await future
-        finally:
-            self.forget(ticket)
+        return await self._answer(
+            lambda done: self.request(kind, shard_id, message, request_id, on_done=done)
+        )
 
     async def ask_timeout_now(self, shard_id: ShardId) -> Respond:
         """Do `request_timeout_now` and wait for the answer."""
+        return await self._answer(lambda done: self.request_timeout_now(shard_id, on_done=done))
+
+    async def _answer(self, ask: Callable[[Callable[[Respond], None]], Ticket]) -> Respond:
         future: asyncio.Future[Respond] = self._loop.create_future()
-        ticket = self.request_timeout_now(shard_id, on_done=future.set_result)
+        ticket = ask(future.set_result)
         try:
             return await future
         finally:
@@ -333,12 +340,7 @@ class Driver:
 
     @property
     def machine(self) -> Machine:
-        """
-        Return the machine.
-
-        Raises:
-            LolraftError: the driver has not been started.
-        """
+        """Return the machine; `LolraftError` when the driver has not been started."""
         if self._machine is None:
             raise LolraftError("the node has not been started")
         return self._machine
@@ -366,11 +368,6 @@ class Driver:
             app=self.app_name,
             pid=os.getpid(),
         )
-
-    @property
-    def log_slice(self) -> Callable[..., Any]:
-        """Return the machine's `log_slice`."""
-        return self.machine.log_slice
 
     # --- snapshots -------------------------------------------------------------------------------
 

@@ -113,12 +113,14 @@ class Cluster:
         shards: tuple[ShardId, ...] = (0,),
         static: bool = True,
         app: Callable[[ShardId, Path], RaftApp] = diary,
+        **settings: int,
     ) -> None:
         self.directory = directory
         self.ids = [free_id() for _ in range(count)]
         self.shards = shards
         self.members = tuple(self.ids) if static else ()
         self.app = app
+        self.settings = settings  # More of `Config`.
         self.nodes: dict[NodeId, RaftNode] = {}
 
     async def __aenter__(self) -> Cluster:
@@ -140,6 +142,7 @@ class Cluster:
             data=self.directory / node_id.rpartition(":")[2],
             shards=self.shards,
             members=self.members if node_id in self.members else (),
+            **self.settings,
         )
         node = RaftNode(config, self.app)
         await node.start()

@@ -150,7 +150,16 @@ class Processes:
             await asyncio.sleep(0.02)
         raise AssertionError("no node says that it leads")
 
-    async def _ask_leader(self) -> NodeId | None:
+    async def followed(self) -> None:
+        """Wait until the leader of a first start has heard of every other's log (S4)."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline_s:
+            if await self._ask_leader(followers=len(self.ids) - 1) is not None:
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError("not all follow")
+
+    async def _ask_leader(self, followers: int = 0) -> NodeId | None:
         from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
 
         for node_id in self.ids:
@@ -161,8 +170,10 @@ class Processes:
             try:
                 async with asyncio.timeout(1.0):
                     update = await watch.read()
-                if any(shard.role == "leader" for shard in update.shards):
-                    return node_id
+                for shard in update.shards:
+                    matched = sum(index > 0 for index in shard.match_index.values())
+                    if shard.role == "leader" and matched >= followers:
+                        return node_id
             except (grpc.aio.AioRpcError, TimeoutError):
                 continue
             finally:

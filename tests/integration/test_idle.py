@@ -51,7 +51,8 @@ async def test_idle_shards_cost_one_beat_a_pair_and_interval(tmp_path: Path, sha
         # Three nodes, two peers each, ten beats a second; a loaded machine is slower, not faster.
         assert elapsed_s > 0.8 * BEATS / 60
         assert counter["send_frame"] == 0
-        assert counter["send_ack"] <= counter["send_heartbeat"]
+        pairs = 6  # Of each, one ack of a beat before the counting may be on its way.
+        assert counter["send_ack"] <= counter["send_heartbeat"] + pairs
         # The claims are acknowledged: a beat holds none of them.
         assert (sum_of_bytes(cluster) - bytes_before) / BEATS < 300
 

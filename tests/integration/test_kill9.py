@@ -32,6 +32,7 @@ async def check(cluster: Processes, acknowledged: list[bytes]) -> None:
 async def test_acknowledged_writes_survive_kill_9(tmp_path: Path, victims: str) -> None:
     async with Processes(tmp_path) as cluster:
         await cluster.write(b"first")
+        await cluster.followed()
         acknowledged: list[bytes] = [b"first"]
         writers = [
             asyncio.ensure_future(keep_writing(cluster, acknowledged, f"w{n}")) for n in range(4)
@@ -56,6 +57,7 @@ async def test_acknowledged_writes_survive_kill_9(tmp_path: Path, victims: str) 
 async def test_sigterm_ends_a_node_in_order_and_the_others_go_on(tmp_path: Path) -> None:
     async with Processes(tmp_path) as cluster:
         await cluster.write(b"a")
+        await cluster.followed()
         leader = await cluster.leader()
         assert await cluster.processes[leader].signal(signal.SIGTERM) == 0
         assert await cluster.write(b"b") == b"2"
@@ -69,7 +71,7 @@ async def test_a_second_process_on_a_port_says_so_and_ends(tmp_path: Path) -> No
         second = Process(tmp_path / "other", only, ())
         await second.start()
         assert await second.ended() != 0
-        assert "another process has the port" in second.said()
+        assert "Stop the process that has the port" in second.said()
         assert "Traceback" not in second.said()
 
 

@@ -47,12 +47,29 @@ async def test_losing_the_leader_costs_an_election_and_no_write(tmp_path: Path) 
     async with Cluster(tmp_path) as cluster:
         old = await cluster.leader()
         assert await cluster.write(b"before") == b"1"
+        await cluster.settled()  # The very first start needs every listed member once (S4).
         await cluster.crash(old)
         assert await cluster.write(b"after") == b"2"
         await cluster.leader(other_than=old)
         await cluster.start(old)
         await cluster.settled()
         assert await cluster.read(node_id=old) == b"before\nafter"
+
+
+async def test_a_first_start_says_which_member_it_waits_for(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    first, second, late = cluster.ids
+    await asyncio.gather(cluster.start(first), cluster.start(second))
+    try:
+        for name in (first, second):
+            recent = cluster.nodes[name].driver.recent
+            await cluster.until(lambda: any(tell.kind == "unproven" for _, tell in recent))  # noqa: B023
+            assert any(late in tell.text for _, tell in recent if tell.kind == "unproven")
+        assert cluster.leaders() == []
+        await cluster.start(late)
+        assert await cluster.write(b"all are here") == b"1"
+    finally:
+        await cluster.__aexit__()
 
 
 async def test_everything_is_there_after_all_nodes_crashed(tmp_path: Path) -> None:
