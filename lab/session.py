@@ -6,15 +6,21 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from lab.cluster import runs
 from lab.cluster.connect import ConnectedCluster
+from lab.cluster.docker import DockerCluster, sweep_run, sweep_unknown, why_no_docker
 from lab.cluster.interface import Cluster, ClusterError
 from lab.cluster.local import LocalCluster, end_processes, sweep
+from lab.observe.judge import reachable
+from lab.observe.view import ShardView
 from lab.observe.watch import Watcher
+from lab.setup.images import ensure_node_image
+from lab.setup.shell import SetupError
 from lab.tui.app import LabApp
 from lab.tui.ports import Leaving
 from lolraft.client import RaftClient
@@ -52,32 +58,30 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
     if kept and not wishes.fresh:
         progress(f"a cluster was left running: {kept[-1].name} (--new starts another)")
         return _again(kept[-1])
-    why_no_docker = _why_no_docker() if wishes.backend in ("auto", "docker") else ""
-    if wishes.backend == "docker" and why_no_docker:
-        raise ClusterError(f"{why_no_docker}; ./log --backend local needs no Docker")
-    if wishes.backend == "local" or why_no_docker:
-        if why_no_docker:
-            progress(f"{why_no_docker}: the nodes are local processes")
+    why_not = _why_no_containers(progress) if wishes.backend in ("auto", "docker") else ""
+    if wishes.backend == "docker" and why_not:
+        raise ClusterError(f"{why_not}; ./log --backend local needs no Docker")
+    if wishes.backend == "local" or why_not:
+        if why_not:
+            progress(f"{why_not}: the nodes are local processes")
         return LocalCluster.begin(nodes=wishes.nodes, app=wishes.app, shards=wishes.shards)
-    from lab.cluster.docker import DockerCluster
-
     progress("Docker answers: the nodes are containers (--backend local for processes)")
     return DockerCluster.begin(nodes=wishes.nodes, app=wishes.app, shards=wishes.shards)
 
 
 def _again(run: runs.Run) -> Cluster:
-    if run.backend == "local":
-        return LocalCluster(run)
-    from lab.cluster.docker import DockerCluster
-
-    return DockerCluster(run)
+    return LocalCluster(run) if run.backend == "local" else DockerCluster(run)
 
 
-def _why_no_docker() -> str:
-    """Return why Docker cannot be used, empty when it can."""
-    from lab.cluster.docker import why_no_docker
-
-    return why_no_docker()
+def _why_no_containers(progress: Progress) -> str:
+    """Return why nodes cannot be containers, empty when they can: their image is here then."""
+    why_not = why_no_docker()
+    if not why_not:
+        try:
+            ensure_node_image(progress)
+        except SetupError as broken:
+            why_not = str(broken)
+    return why_not
 
 
 async def show(wishes: Wishes, progress: Progress) -> int:
@@ -87,19 +91,21 @@ async def show(wishes: Wishes, progress: Progress) -> int:
     leaving: Leaving | None = None
     watcher = Watcher(cluster)
     client: RaftClient | None = None
-    try:
-        with _signals_end_this_task():
+    with _signals_end_this_task() as signals:
+        try:
             await cluster.start(progress)
             watcher.start()
             await wait_for_leaders(watcher, progress)
             client = client_of(cluster)
             app = LabApp(watcher, cluster, client, ascii_glyphs=wishes.ascii_glyphs)
             leaving = await app.run_async()
-    except asyncio.CancelledError:
-        progress("stopped by a signal")
-    finally:
-        await _end(cluster, watcher, client, leave_running=leaving is Leaving.KEEP)
-    if leaving is Leaving.KEEP:
+        except asyncio.CancelledError:
+            pass  # By a signal: the screen may also swallow it and return.
+        finally:
+            await _whatever_comes(_end(cluster, watcher, client, leaving is Leaving.KEEP))
+    if signals:
+        progress(f"stopped by {signals[0].name}")
+    if leaving is Leaving.KEEP and cluster.backend != "connect":
         progress("the cluster runs on; ./log shows it again, ./log heal ends it")
     return 0
 
@@ -115,12 +121,23 @@ def client_of(cluster: Cluster) -> RaftClient:
 
 
 async def _end(
-    cluster: Cluster, watcher: Watcher, client: RaftClient | None, *, leave_running: bool
+    cluster: Cluster, watcher: Watcher, client: RaftClient | None, leave_running: bool
 ) -> None:
-    await watcher.stop()
-    if client is not None:
-        await client.close()
-    await cluster.close(leave_running=leave_running)
+    try:
+        await watcher.stop()
+        if client is not None:
+            await client.close()
+    finally:
+        await cluster.close(leave_running=leave_running)
+
+
+async def _whatever_comes(ending: Coroutine[Any, Any, None]) -> None:
+    """Wait until *ending* is done, also when this task is cancelled meanwhile."""
+    task = asyncio.ensure_future(ending)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()
 
 
 async def wait_for_leaders(watcher: Watcher, progress: Progress) -> None:
@@ -133,20 +150,43 @@ async def wait_for_leaders(watcher: Watcher, progress: Progress) -> None:
 
 
 def _is_led(watcher: Watcher) -> bool:
-    shards = watcher.view.shards.values()
-    return bool(shards) and all(shard.leader or shard.status == "empty" for shard in shards)
+    """Return whether all is led and followed: at its very first start a node may not vote (S4)."""
+    view = watcher.view
+    live = reachable(view.nodes, view.now_s)
+    return bool(view.shards) and all(
+        shard.status == "empty" or _is_followed(shard, live) for shard in view.shards.values()
+    )
+
+
+def _is_followed(shard: ShardView, live: frozenset[str]) -> bool:
+    leader = shard.replicas.get(shard.leader or "")
+    if leader is None:
+        return False
+    others = live.intersection(shard.voters) - {leader.node}
+    return all(leader.match_index.get(name, 0) > 0 for name in others)
 
 
 @contextmanager
-def _signals_end_this_task() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into a cancelled task, so that `finally` runs."""
+def _signals_end_this_task() -> Iterator[list[signal.Signals]]:
+    """
+    Let the first of SIGTERM, SIGHUP and SIGINT cancel this task, so that `finally` runs.
+
+    Yields those that came; more than one change nothing, however impatient their sender is.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None, "a task runs this"
+    came: list[signal.Signals] = []
+
+    def on_signal(number: signal.Signals) -> None:
+        came.append(number)
+        if len(came) == 1:
+            task.cancel()
+
     numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
     for number in numbers:
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, on_signal, number)
     try:
-        yield
+        yield came
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
@@ -172,9 +212,7 @@ def heal_all(progress: Progress) -> int:
             healed += 1
         else:
             progress(f"{run.name} belongs to a running lab (pid {run.lab_pid}): left alone")
-    if not _why_no_docker():
-        from lab.cluster.docker import sweep_unknown
-
+    if not why_no_docker():
         healed += sweep_unknown({run.name for run in runs.known_runs()}, progress)
     progress("nothing was left" if not healed else f"healed {healed}")
     return 0
@@ -186,12 +224,10 @@ def _heal(run: runs.Run, progress: Progress) -> None:
         progress(f"{run.name}: ended {ended} processes of a lab that is gone")
         sweep(run)
         return
-    why_not = _why_no_docker()
+    why_not = why_no_docker()
     if why_not:
         progress(f"{run.name}: {why_not}; its containers cannot be removed now")
         return
-    from lab.cluster.docker import sweep_run
-
     sweep_run(run.name)
     runs.forget(run)
     progress(f"{run.name}: removed the containers of a lab that is gone")
@@ -214,5 +250,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def say(line: str) -> None:
-    """Print a line of progress."""
-    print(f"  {line}", file=sys.stderr, flush=True)
+    """Print a line of progress; a terminal that is gone is no reason to stop."""
+    with suppress(OSError):
+        print(f"  {line}", file=sys.stderr, flush=True)

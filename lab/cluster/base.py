@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 
 from lab.cluster.interface import Cluster, ClusterError, NodeHandle, NodeState
@@ -12,6 +14,14 @@ from lab.faults import Fault, FaultKind
 
 Link = tuple[str, str]
 RULE = "transport rule"
+
+
+def free_port(held: ExitStack) -> int:
+    """Return a port that is free now; it is held until *held* closes, so that none comes twice."""
+    probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+    probe.bind(("127.0.0.1", 0))
+    port: int = probe.getsockname()[1]
+    return port
 
 
 class BaseCluster(Cluster):
@@ -56,9 +66,10 @@ class BaseCluster(Cluster):
         handle = self._handle(name)
         if (handle.state, handle.detail) != (state, detail):
             self._handles[name] = replace(handle, state=state, detail=detail)
+        over = {FaultKind.PAUSE} if state is not NodeState.PAUSED else set()  # Also by a kill.
         if state is NodeState.RUNNING:
-            ended = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE)
-            self._end_faults(lambda fault: fault.kind in ended and fault.nodes == (name,))
+            over |= {FaultKind.KILL, FaultKind.STOP}
+        self._end_faults(lambda fault: fault.kind in over and fault.nodes == (name,))
         self._changed()
 
     def _begin(

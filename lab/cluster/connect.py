@@ -28,9 +28,17 @@ class ConnectedCluster(BaseCluster):
         self._addresses = tuple(dict.fromkeys(map(normalise_node_id, addresses)))
 
     async def start(self, progress: Callable[[str], None]) -> None:
-        """Find every node, by what those that answer say of their peers."""
+        """
+        Find every node, by what those that answer say of their peers.
+
+        A peer that does not answer now is a node too: it is dialled for ever, by its id.
+
+        Raises:
+            ClusterError: nobody answers.
+        """
         progress(f"asking {', '.join(self._addresses)}")
         found: dict[NodeId, str] = {}
+        named: set[NodeId] = set()
         waiting = list(self._addresses)
         asked: set[str] = set()
         while waiting:
@@ -39,6 +47,7 @@ class ConnectedCluster(BaseCluster):
                 None, await asyncio.gather(*(_identity(address) for address in waiting))
             ):
                 found[who] = address
+                named.update(peers)
                 waiting += peers
             waiting = [node for node in dict.fromkeys(waiting) if node not in asked]
         if not found:
@@ -46,12 +55,13 @@ class ConnectedCluster(BaseCluster):
                 f"no node answers at {', '.join(self._addresses)}; see whether they run, and "
                 "whether the port is the one they listen on"
             )
-        for number, node_id in enumerate(sorted(found), 1):
+        silent = {node_id: _target(node_id) for node_id in named - set(found)}
+        for number, (node_id, address) in enumerate(sorted({**found, **silent}.items()), 1):
             name = f"n{number}"
             self._handles[name] = NodeHandle(
                 name=name,
                 node_id=node_id,
-                watch_address=found[node_id],
+                watch_address=address,
                 state=NodeState.RUNNING,
             )
         self._changed()
@@ -95,9 +105,13 @@ class ConnectedCluster(BaseCluster):
         await self._rules.close()
 
 
+def _target(address: str) -> str:
+    return address.partition("://")[2] or address
+
+
 async def _identity(address: str) -> tuple[NodeId, list[NodeId], str] | None:
     """Return a node's id, its peers and where it was asked; None when it does not answer."""
-    target = address.partition("://")[2] or address
+    target = _target(address)
     async with grpc.aio.insecure_channel(target) as channel:
         stub: Any = observe_pb2_grpc.ObserveStub(channel)  # type: ignore[no-untyped-call]
         try:

@@ -6,10 +6,12 @@ import ctypes
 import os
 import signal
 import sys
-
-from lolraft.cli import main
+from pathlib import Path
 
 SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
+LIVE_ON = signal.SIGUSR1
+KEPT = "kept"
+"""The file, in the node's directory, by which it says that it will outlive the lab."""
 
 
 def _die_with_parent(number: int) -> None:
@@ -20,12 +22,23 @@ def _die_with_parent(number: int) -> None:
 def _live_on(*_: object) -> None:
     """Outlive the lab: the user chose to leave the cluster running."""
     _die_with_parent(0)
+    Path(KEPT).touch()
+
+
+def main(arguments: list[str]) -> int:
+    """Tie this process to its parent, then serve."""
+    parent = int(arguments[0])
+    _die_with_parent(signal.SIGKILL)
+    if os.getppid() != parent:
+        print("the lab that started this node is gone", file=sys.stderr)
+        return 1
+    signal.signal(LIVE_ON, _live_on)
+    # The lab started us with it blocked, so that it may come at any moment before this line.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {LIVE_ON})
+    from lolraft.cli import main as serve  # Takes a while; the signal need not wait for it.
+
+    return serve(arguments[1:])
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGUSR1, _live_on)
-    parent = int(sys.argv[1])
-    _die_with_parent(signal.SIGKILL)
-    if os.getppid() != parent:
-        raise SystemExit("the lab that started this node is gone")
-    raise SystemExit(main(sys.argv[2:]))
+    raise SystemExit(main(sys.argv[1:]))

@@ -6,16 +6,16 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lab.cluster import runs
-from lab.cluster.base import BaseCluster
+from lab.cluster.base import BaseCluster, free_port
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
+from lab.cluster.launch import KEPT, LIVE_ON
 from lab.cluster.runs import NodeRun, Run, process_start
 from lab.faults import FaultKind
 from lolraft.raft.types import NodeId
@@ -51,7 +51,7 @@ class LocalCluster(BaseCluster):
             self.directory.mkdir(parents=True, exist_ok=True)
             with ExitStack() as ports:
                 for number in range(1, self._count_wanted + 1):
-                    self._add(f"n{number}", _free_port(ports))
+                    self._add(f"n{number}", free_port(ports))
             members = ",".join(node.node_id for node in self._run.nodes)
             for node in self._run.nodes:
                 await self._launch(node, members)
@@ -87,7 +87,8 @@ class LocalCluster(BaseCluster):
         arguments += ["--shards", self._run.shards, "--enable-faults"]
         if members:
             arguments += ["--members", members]
-        with (place / "log.txt").open("ab") as log:
+        (place / KEPT).unlink(missing_ok=True)
+        with (place / "log.txt").open("ab") as log, _blocked(LIVE_ON):
             process = subprocess.Popen(  # noqa: ASYNC220  # Forking takes no time.
                 [sys.executable, "-m", "lab.cluster.launch", str(os.getpid()), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -159,6 +160,7 @@ class LocalCluster(BaseCluster):
             raise ClusterError(f"{name} is not paused")
         _signal(self._node(name), signal.SIGCONT)
         self._set_state(name, NodeState.RUNNING)
+        await self._rules.push_again()
 
     async def restart(self, name: str) -> None:
         """Start on the same data; stop first what runs."""
@@ -166,12 +168,13 @@ class LocalCluster(BaseCluster):
         if node.pid:
             await self._end(name, signal.SIGTERM, NodeState.STOPPED, STOP_S)
         await self._launch(node)
+        await self._rules.push_again()
 
     async def add_node(self) -> NodeHandle:
         """Start one more empty node on the same shards (C3)."""
         numbers = [int(node.name[1:]) for node in self._run.nodes]
         with ExitStack() as ports:
-            node = self._add(f"n{max(numbers, default=0) + 1}", _free_port(ports))
+            node = self._add(f"n{max(numbers, default=0) + 1}", free_port(ports))
         await self._launch(node)
         return self._handle(node.name)
 
@@ -188,9 +191,7 @@ class LocalCluster(BaseCluster):
         self._faults.clear()
         await self._rules.close()
         if leave_running:
-            for node in self._run.nodes:
-                if node.pid:
-                    _signal(node, signal.SIGUSR1)  # Outlive the lab.
+            await self._let_live()
             self._run.kept = True
             runs.save(self._run)
         else:
@@ -200,6 +201,28 @@ class LocalCluster(BaseCluster):
         for watch in self._watches.values():
             watch.cancel()
 
+    async def _let_live(self) -> None:
+        """Let every process outlive this one, and wait until they all say that they will."""
+        asked = [node for node in self._run.nodes if node.pid]
+        for node in asked:
+            _signal(node, LIVE_ON)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                for node in asked:
+                    kept = self.directory / node.name / KEPT
+                    while node.pid and not kept.exists():  # noqa: ASYNC110  # Files tell nobody.
+                        await asyncio.sleep(0.02)
+
+
+@contextmanager
+def _blocked(number: signal.Signals) -> Iterator[None]:
+    """Start processes with a signal blocked: it waits for them until they are ready for it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
 
 def _handle(node: NodeRun, state: NodeState) -> NodeHandle:
     return NodeHandle(
@@ -208,14 +231,6 @@ def _handle(node: NodeRun, state: NodeState) -> NodeHandle:
         watch_address=f"127.0.0.1:{node.port}",
         state=state,
     )
-
-
-def _free_port(held: ExitStack) -> int:
-    """Return a port that is free now; it is held until *held* closes, so that none comes twice."""
-    probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-    probe.bind(("127.0.0.1", 0))
-    port: int = probe.getsockname()[1]
-    return port
 
 
 def _signal(node: NodeRun, number: int) -> None:

@@ -53,6 +53,11 @@ class RuleBoard:
                 f"no node takes transport rules ({failures[0]}); start them with --enable-faults"
             )
 
+    async def push_again(self) -> None:
+        """Give the rules to a node that has just come back, before the next renewal."""
+        if self._links:
+            await self._push()
+
     async def _renew(self) -> None:
         while self._links:
             await asyncio.sleep(RENEW_S)

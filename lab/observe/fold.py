@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from lab.cluster.interface import NodeHandle
+from lab.cluster.interface import NodeHandle, NodeState
 from lab.observe.happenings import (
     ClusterChanged,
     Happening,
@@ -15,7 +15,7 @@ from lab.observe.happenings import (
     Ticked,
     WatchBroke,
 )
-from lab.observe.judge import judge_shard, reachable, safety
+from lab.observe.judge import commits_go_on, judge_shard, reachable, safety
 from lab.observe.view import (
     ClusterView,
     EventView,
@@ -28,11 +28,13 @@ from lab.observe.view import (
 from lolraft.rpc.pb import observe_pb2
 
 MOST_EVENTS, MOST_LINES, MOST_HISTORY = 2_000, 5_000, 60
+ENDED = (NodeState.STOPPED.value, NodeState.KILLED.value, NodeState.EXITED.value)
 SAME_MOMENT_S = 1.0  # Like events of one node within this are one line.
 
 
 def fold(view: ClusterView, happening: Happening) -> ClusterView:
     """Return the picture after one more thing has happened."""
+    before = reachable(view.nodes, view.now_s)
     match happening:
         case Reported():
             view = _report(view, happening)
@@ -45,13 +47,12 @@ def fold(view: ClusterView, happening: Happening) -> ClusterView:
             view = replace(view, events=_with_event(view.events, event))
         case WatchBroke() | Ticked():
             pass
-    return _at(view, happening.at_s)
+    return _at(view, happening.at_s, before)
 
 
-def _at(view: ClusterView, at_s: float) -> ClusterView:
+def _at(view: ClusterView, at_s: float, before: frozenset[str]) -> ClusterView:
     """Let time pass: ages grow, and who is silent for too long does not count any more."""
     now_s = max(view.now_s, at_s)
-    before = reachable(view.nodes, view.now_s)
     after = reachable(view.nodes, now_s)
     stale = view.shards.values() if before != after else _unsettled(view)
     news = {}
@@ -85,11 +86,17 @@ def _report(view: ClusterView, happening: Reported) -> ClusterView:
     links.update(_links(update, name, names))
     events = view.events
     for event in update.events:
-        events = _with_event(events, _event(event, name, names))
+        if not update.full or event.wall_s > known.told_s:  # A watch dialled anew repeats some.
+            events = _with_event(events, _event(event, name, names))
+            node = replace(node, told_s=max(node.told_s, event.wall_s))
+    if update.full:  # What happened before the watch began goes where it belongs.
+        events = tuple(sorted(events, key=lambda item: item.at_s))
     lines = tuple(
         LogLineView(at_s=line.wall_s, node=name, level=line.level, text=_named(line.text, names))
         for line in update.log_lines
     )
+    if known.epoch == node.epoch:
+        view = commits_go_on(view, shards, name)
     return replace(
         view,
         nodes=tuple(node if item.name == name else item for item in view.nodes),
@@ -157,10 +164,12 @@ def _shards(
         gone = [shard_id for shard_id in shards if shard_id not in present]
     else:
         gone = list(update.gone_shards)
-    for shard_id in gone:
-        _forget(shards, shard_id, node.name)
     nodes = tuple(node if item.name == node.name else item for item in view.nodes)
     live = reachable(nodes, at_s)
+    for shard_id in gone:
+        _forget(shards, shard_id, node.name)
+        if shard_id in shards:
+            shards[shard_id] = judge_shard(shards[shard_id], live, at_s)
     for facts in update.shards:
         shard = shards.get(facts.shard_id) or _new_shard(facts.shard_id, at_s)
         replicas = {**shard.replicas, node.name: _replica(facts, node.name, names)}
@@ -230,6 +239,8 @@ def _change(view: ClusterView, happening: ClusterChanged) -> ClusterView:
 def _handled(known: NodeView | None, handle: NodeHandle) -> NodeView:
     if known is None:
         known = NodeView(name=handle.name, node_id=handle.node_id, state=handle.state.value)
+    if known.state in ENDED and handle.state.value not in ENDED:
+        known = replace(known, reported_at_s=None)  # What it said was said by a process now gone.
     return replace(known, node_id=handle.node_id, state=handle.state.value, detail=handle.detail)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from lab.observe.view import ClusterView, NodeView, ReplicaView, ShardView
 
 SILENT_S = 2.0  # A node that has not reported for so long does not count.
 LAGGING = 200  # Entries behind the leader.
+Halves = tuple[tuple[str, ...], tuple[str, ...]]
+"""The voters, and the outgoing ones while the configuration is joint."""
 
 
 def reachable(nodes: Iterable[NodeView], now_s: float) -> frozenset[str]:
@@ -29,41 +31,50 @@ def judge_shard(shard: ShardView, live: frozenset[str], now_s: float) -> ShardVi
     newest = max(
         fresh or replicas, key=lambda replica: (replica.term, replica.commit_index), default=None
     )
-    voters = newest.voters if newest is not None else ()
     term = max((replica.term for replica in fresh or replicas), default=0)
     leaders = [replica for replica in fresh if replica.role == "leader"]
     leader = max(leaders, key=lambda replica: replica.term, default=None)
-    if leader is not None:
-        voters = leader.voters
-    status = _status(voters, live, fresh, leader)
-    since_s = shard.since_s if status == shard.status else now_s
+    said = leader or newest
+    halves = (said.voters, said.outgoing) if said is not None else ((), ())
+    status = _status(halves, live, fresh, leader)
+    led_by = leader.node if leader is not None else None
+    since_s = shard.since_s if (status, led_by) == (shard.status, shard.leader) else now_s
     return replace(
         shard,
-        leader=leader.node if leader is not None else None,
+        leader=led_by,
         term=term,
-        voters=voters,
+        voters=halves[0],
         commit_index=max((replica.commit_index for replica in replicas), default=0),
         status=status,
         since_s=since_s,
-        why=_why(status, voters, live, fresh, leader, now_s - since_s),
+        why=_why(status, halves, live, fresh, leader, now_s - since_s),
     )
 
 
 def _status(
-    voters: tuple[str, ...],
-    live: frozenset[str],
-    fresh: list[ReplicaView],
-    leader: ReplicaView | None,
+    halves: Halves, live: frozenset[str], fresh: list[ReplicaView], leader: ReplicaView | None
 ) -> str:
-    if not voters:
+    if not halves[0]:
         return "empty"
-    if 2 * sum(voter in live for voter in voters) <= len(voters):
+    if _missing(halves, live) > 0:
         return "no-quorum"
     if leader is None:
         stands = any(replica.role in ("candidate", "pre-candidate") for replica in fresh)
         return "electing" if stands else "no-leader"
-    behind = [r for r in fresh if r.node in voters and _behind(r, leader) >= LAGGING]
-    return "lagging" if behind else "ok"
+    slow = _slowest(halves, fresh, leader)
+    return "lagging" if slow is not None and _behind(slow, leader) >= LAGGING else "ok"
+
+
+def _missing(halves: Halves, live: frozenset[str]) -> int:
+    """Return how many voters have to come back: both majorities while joint (S13)."""
+    return max(len(half) // 2 + 1 - sum(voter in live for voter in half) for half in halves if half)
+
+
+def _slowest(halves: Halves, fresh: list[ReplicaView], leader: ReplicaView) -> ReplicaView | None:
+    """Return the voter that is the farthest behind; a learner has a right to be."""
+    voters = {*halves[0], *halves[1]}
+    ours = (replica for replica in fresh if replica.node in voters)
+    return max(ours, key=lambda replica: _behind(replica, leader), default=None)
 
 
 def _behind(replica: ReplicaView, leader: ReplicaView) -> int:
@@ -72,7 +83,7 @@ def _behind(replica: ReplicaView, leader: ReplicaView) -> int:
 
 def _why(
     status: str,
-    voters: tuple[str, ...],
+    halves: Halves,
     live: frozenset[str],
     fresh: list[ReplicaView],
     leader: ReplicaView | None,
@@ -80,19 +91,27 @@ def _why(
 ) -> str:
     if status in ("ok", "empty"):
         return "not bootstrapped" if status == "empty" else ""
+    voters = tuple(sorted({*halves[0], *halves[1]}))
     here = sum(voter in live for voter in voters)
     count = f"{here}/{len(voters)} voters live"
     if status == "no-quorum":
-        away = " or ".join(voter for voter in voters if voter not in live)
-        return f"no quorum {age_s:.1f} s · {count} · r on {away} brings it back"
+        return f"no quorum {age_s:.1f} s · {count} · r on {_who(halves, live)} brings it back"
     if status == "no-leader":
         return f"no leader {age_s:.1f} s · {count}"
     if status == "electing":
         term = max((replica.term for replica in fresh), default=0)
         return f"electing {age_s:.1f} s · term {term} · {count}"
     assert leader is not None, "who lags, lags behind a leader"
-    slow = max(fresh, key=lambda replica: _behind(replica, leader))
+    slow = _slowest(halves, fresh, leader)
+    assert slow is not None, "somebody lags"
     return f"{slow.node} lags {_behind(slow, leader)} entries"
+
+
+def _who(halves: Halves, live: frozenset[str]) -> str:
+    """Return who has to be started, for the half that lacks most."""
+    half = max(filter(None, halves), key=lambda half: _missing((half, ()), live))
+    away, missing = [voter for voter in half if voter not in live], _missing((half, ()), live)
+    return " or ".join(away) if missing == 1 else f"{missing} of {', '.join(away)}"
 
 
 def safety(view: ClusterView) -> ClusterView:
@@ -111,3 +130,19 @@ def safety(view: ClusterView) -> ClusterView:
     heard = any(node.reported_at_s is not None for node in view.nodes)
     verdict = "SAFE" if heard else "UNKNOWN"
     return view if view.verdict == verdict else replace(view, verdict=verdict)
+
+
+def commits_go_on(view: ClusterView, shards: Mapping[int, ShardView], name: str) -> ClusterView:
+    """Compare a node's commits with those it reported before, in the same life: for ever (§3.6)."""
+    if view.verdict == "UNSAFE":
+        return view
+    for shard_id, before in view.shards.items():
+        after = shards.get(shard_id)
+        if after is before or after is None:
+            continue
+        old, new = before.replicas.get(name), after.replicas.get(name)
+        if old is not None and new is not None and new.commit_index < old.commit_index:
+            why = f"shard {shard_id}: commit went back on {name}"
+            indexes = f"({old.commit_index} to {new.commit_index})"
+            return replace(view, verdict="UNSAFE", verdict_why=f"{why} {indexes}")
+    return view

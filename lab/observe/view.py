@@ -32,7 +32,8 @@ class NodeView:
     node_id: str
     state: str  # `NodeState.value`: running, paused, stopped, killed, exited
     detail: str = ""
-    reported_at_s: float | None = None  # Wall clock of the last report's arrival; None: never.
+    reported_at_s: float | None = None  # Arrival of this life's last report; None: not yet.
+    told_s: float = 0.0  # Its own clock at the last event that it told.
     epoch: int = 0
     incarnation: int = 0
     version: str = ""

@@ -31,7 +31,17 @@ UPDATE_S = 0.25
 AGAIN_S = 0.3  # A broken watch is dialled anew after this.
 LOGS_S = 0.25
 TICK_S = 0.25
-KIND_NAMES = {kind: kind.name.lower() for kind in EntryKind}
+LOG_S = 1.0
+OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+SILENT_S = 5.0
+"""A watch that brings nothing for so long is dialled anew: its connection may be dead, untold."""
+KIND_NAMES = {int(kind): kind.name.lower() for kind in EntryKind}
 
 
 class Watcher:
@@ -109,34 +119,34 @@ class Watcher:
     def _handle(self, name: str) -> NodeHandle | None:
         return next((node for node in self._cluster.nodes() if node.name == name), None)
 
-    def _stub(self, address: str) -> Any:  # noqa: ANN401  # Generated stubs are untyped.
-        channel = self._channels.get(address)
-        if channel is None:
-            options = [
-                ("grpc.max_receive_message_length", -1),
-                ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.min_reconnect_backoff_ms", 100),
-                ("grpc.max_reconnect_backoff_ms", 500),
-                ("grpc.use_local_subchannel_pool", 1),
-            ]
-            channel = grpc.aio.insecure_channel(address, options=options)
-            self._channels[address] = channel
-        return observe_pb2_grpc.ObserveStub(channel)
-
     async def _watch(self, name: str) -> None:
         while (handle := self._handle(name)) is not None:
             address = handle.watch_address
             if handle.state in (NodeState.RUNNING, NodeState.PAUSED) and address:
-                request = observe_pb2.WatchRequest(interval_s=UPDATE_S, log_lines=200)
                 try:
-                    async for update in self._stub(address).Watch(request):
-                        self._take(Reported(at_s=time.time(), node=name, update=update))
-                        if (now := self._handle(name)) is None or now.watch_address != address:
-                            break  # It moved: a container has a new address.
+                    await self._follow(name, address)
                 except grpc.aio.AioRpcError as error:
-                    reason = error.details() or error.code().name
-                    self._take(WatchBroke(at_s=time.time(), node=name, reason=reason))
+                    self._broke(name, error.details() or error.code().name)
+                except TimeoutError:
+                    self._broke(name, f"nothing was heard for {SILENT_S:g} s")
             await asyncio.sleep(AGAIN_S)
+
+    async def _follow(self, name: str, address: str) -> None:
+        """Fold what one stream brings, until it ends or the node moves to another address."""
+        request = observe_pb2.WatchRequest(interval_s=UPDATE_S, log_lines=200)
+        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+            call = _stub(channel).Watch(request)
+            while True:
+                async with asyncio.timeout(SILENT_S):
+                    update = await call.read()
+                if update is grpc.aio.EOF:
+                    return
+                self._take(Reported(at_s=time.time(), node=name, update=update))
+                if (now := self._handle(name)) is None or now.watch_address != address:
+                    return  # It moved: a container has a new address.
+
+    def _broke(self, name: str, reason: str) -> None:
+        self._take(WatchBroke(at_s=time.time(), node=name, reason=reason))
 
     # --- logs ------------------------------------------------------------------------------------
 
@@ -173,21 +183,27 @@ class Watcher:
 
     async def _log(self, node: NodeHandle, shard_id: int, first: int, count: int) -> LogView | None:
         request = observe_pb2.LogRequest(shard_id=shard_id, first=first, count=count)
+        address = node.watch_address
+        if address not in self._channels:
+            self._channels[address] = grpc.aio.insecure_channel(address, options=OPTIONS)
         try:
-            found = await self._stub(node.watch_address).Log(request, timeout=1.0)
+            found = await _stub(self._channels[address]).Log(request, timeout=LOG_S)
         except grpc.aio.AioRpcError:
+            await self._channels.pop(address).close()  # Perhaps it is dead: the next is new.
             return None
         known = self._view.node(node.name)
         describe = describer(known.app if known is not None else "")
+        # A node of another version may know more kinds; columns of unequal length end early.
+        columns = zip(found.terms, found.kinds, found.payloads, found.sizes, strict=False)
         entries = tuple(
             EntryView(
                 index=found.first + position,
-                term=found.terms[position],
-                kind=KIND_NAMES.get(EntryKind(kind), "?"),
-                text=_text(found, position, describe),
-                size_bytes=found.sizes[position],
+                term=term,
+                kind=KIND_NAMES.get(kind, "?"),
+                text=_text(kind, payload, size, describe),
+                size_bytes=size,
             )
-            for position, kind in enumerate(found.kinds)
+            for position, (term, kind, payload, size) in enumerate(columns)
         )
         return LogView(
             node=node.name,
@@ -201,10 +217,13 @@ class Watcher:
         )
 
 
-def _text(found: observe_pb2.LogRange, position: int, describe: Callable[[bytes], str]) -> str:
-    kind, payload = EntryKind(found.kinds[position]), found.payloads[position]
-    if kind is not EntryKind.COMMAND:
-        return KIND_NAMES[kind]
-    if len(payload) < found.sizes[position]:
-        return f"{found.sizes[position]} B"  # Cut on its way: no app could read it.
+def _stub(channel: grpc.aio.Channel) -> Any:  # noqa: ANN401  # Generated stubs are untyped.
+    return observe_pb2_grpc.ObserveStub(channel)
+
+
+def _text(kind: int, payload: bytes, size: int, describe: Callable[[bytes], str]) -> str:
+    if kind != EntryKind.COMMAND:
+        return KIND_NAMES.get(kind, "?")
+    if len(payload) < size:
+        return f"{size} B"  # Cut on its way: no app could read it.
     return describe(payload)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from lab.faults import Fault, FaultKind
 from lab.observe.view import EventView
 from lab.tui.ports import Client, ViewSource, Words
 from lolraft.errors import LolraftError, RequestFailed
-from lolraft.raft.types import ShardId
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -124,9 +122,7 @@ class Deeds:
         words = self._words
 
         async def work() -> str:
-            answer = await self._client.write(
-                ShardId(shard_id), words.put(key, value), request_id=f"lab-{uuid.uuid4().hex}"
-            )
+            answer = await self._client.write(shard_id, words.put(key, value))
             return words.tell(answer)
 
         self._go(f"write {key}={value} to {shard}", self._timed(work), group=f"write {shard_id}")
@@ -136,7 +132,7 @@ class Deeds:
         words = self._words
 
         async def work() -> str:
-            return words.tell(await self._client.read(ShardId(shard_id), words.get(key)))
+            return words.tell(await self._client.read(shard_id, words.get(key)))
 
         self._go(f"read {key} from {shard}", self._timed(work), group=f"read {shard_id}", tell=True)
 
@@ -144,7 +140,7 @@ class Deeds:
         """Hand leadership over."""
         self._go(
             f"transfer {shard} to {target}",
-            lambda: self._client.transfer_leadership(ShardId(shard_id), target_id),
+            lambda: self._client.transfer_leadership(shard_id, target_id),
             group=f"transfer {shard_id}", node=target,
         )  # fmt: skip
 
@@ -153,13 +149,13 @@ class Deeds:
 
         async def work() -> str:
             handle = await self._cluster.add_node()
-            self._say(f"you: {handle.name} started, joining {len(shard_ids)} shards", handle.name)
+            self._say(f"you: {handle.name} started, joining {_shards(len(shard_ids))}", handle.name)
             joined, refused = await self._join(str(handle.node_id), shard_ids)
             if refused is not None:
                 raise ClusterError(
-                    f"{handle.name} joined {joined} of {len(shard_ids)} shards, then: {refused}"
+                    f"{handle.name} joined {joined} of {_shards(len(shard_ids))}, then: {refused}"
                 )
-            return f"{handle.name} is a member of {joined} shards"
+            return f"{handle.name} is a member of {_shards(joined)}"
 
         self._go("add a node", work, group="add", tell=True)
 
@@ -168,7 +164,7 @@ class Deeds:
         joined = 0
         for start in range(0, len(shard_ids), _TOGETHER):
             some = shard_ids[start : start + _TOGETHER]
-            calls = (self._client.add_server(ShardId(shard_id), server_id) for shard_id in some)
+            calls = (self._client.add_server(shard_id, server_id) for shard_id in some)
             ends = await asyncio.gather(*calls, return_exceptions=True)
             joined += sum(not isinstance(end, BaseException) for end in ends)
             for end in ends:
@@ -240,3 +236,7 @@ class Deeds:
         self._source.note(
             EventView(at_s=time.time(), node=node, kind=kind, text=text, by_you=kind == "you")
         )
+
+
+def _shards(number: int) -> str:
+    return "1 shard" if number == 1 else f"{number:,} shards"

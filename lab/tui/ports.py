@@ -30,10 +30,12 @@ class ViewSource(Protocol):
 class Client(Protocol):
     """What the screen asks of `lolraft.client.RaftClient`; errors are `RequestFailed`."""
 
-    async def write(
-        self, shard_id: ShardId, message: bytes, *, request_id: str | None = None
-    ) -> bytes:
-        """Replicate and apply *message*, once; return the app's answer."""
+    async def write(self, shard_id: ShardId, message: bytes) -> bytes:
+        """
+        Replicate and apply *message*; return the app's answer.
+
+        Whoever implements this gives the request an id of its own: a retry must not write twice.
+        """
 
     async def read(self, shard_id: ShardId, message: bytes) -> bytes:
         """Ask the app, linearizably."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from lab.faults import FaultKind
+from lab.observe.judge import SILENT_S
 from lab.observe.view import ClusterView, LinkView, NodeView, ReplicaView, ShardView
 from lab.tui.filters import Filter
 from lab.tui.history import PhiHistory
 from lab.tui.paint import Glyphs, Look, span_s
 
-SILENT_AFTER_S = 1.5
 DEFAULT_THRESHOLD = 12.0
 _WORST = {"no-quorum": 0, "no-leader": 1, "electing": 2, "lagging": 3, "empty": 4, "ok": 9}
 _SIGNS = "123456789abcdefghijklmnopqrstuvwxyz"
@@ -117,10 +117,12 @@ def condition_of(node: NodeView, now_s: float, phi: float, threshold: float) -> 
         return Condition(word=node.state, sign=sign, tone=tone, reporting=False, age_s=age_s)
     if node.reported_at_s is None:
         return Condition(word="booting", sign="silent", tone="dim", reporting=False, age_s=age_s)
-    if age_s > SILENT_AFTER_S:
+    if age_s > SILENT_S:
         return Condition(word="silent", sign="silent", tone="warn", reporting=False, age_s=age_s)
     if not node.disk_is_well:
         return Condition(word="disk", sign="slow", tone="harm", reporting=True, age_s=age_s)
+    if phi >= threshold:
+        return Condition(word="suspect", sign="phi", tone="harm", reporting=True, age_s=age_s)
     if phi >= threshold / 4:
         return Condition(word="slow", sign="slow", tone="warn", reporting=True, age_s=age_s)
     return Condition(word="up", sign="up", tone="well", reporting=True, age_s=age_s)
@@ -199,6 +201,8 @@ def _sick_nodes(view: ClusterView, conditions: Mapping[str, Condition]) -> list[
             text = f"ended by itself · {node.detail or 'no last words'} · r starts it again"
         elif condition.word == "silent":
             text = f"no answer {span_s(condition.age_s)} · cut off from the lab, or frozen"
+        elif condition.word == "suspect" and not _touched(view, node.name):
+            text = "its peers no longer hear it, the lab does: the way between them is broken"
         elif condition.word == "disk":
             text = "its disk is late or failing: it acknowledges nothing"
         else:
@@ -207,6 +211,13 @@ def _sick_nodes(view: ClusterView, conditions: Mapping[str, Condition]) -> list[
             Trouble(rank=0, sign=condition.sign, name=node.name, text=text, node=node.name)
         )
     return troubles
+
+
+def _touched(view: ClusterView, name: str) -> bool:
+    """Say whether a fault of yours is on the node, so that what follows is no surprise."""
+    return any(
+        name in fault.nodes or any(name in pair for pair in fault.links) for fault in view.faults
+    )
 
 
 def shard_name(shard_id: int) -> str:

@@ -256,8 +256,20 @@ class Wishes(_Base):
 
     def action_leave(self) -> None:
         """Ask what becomes of the cluster, then quit."""
+        if self.screen.id == "leaving":
+            return  # It is asked already.
         nodes, faults = self.cluster.nodes(), self.cluster.faults()
+        ours = self.cluster.backend != "connect"
+        dialog = ask_how_to_leave(self.cluster.title, len(nodes), len(faults), ours=ours)
+        dialog.id = "leaving"
         self.push_screen(
-            ask_how_to_leave(self.cluster.title, len(nodes), len(faults)),
-            lambda leaving: self.exit(leaving) if leaving is not None else None,
+            dialog, lambda leaving: self.exit(leaving) if leaving is not None else None
         )
+
+    def action_help_quit(self) -> None:
+        """Ask on ctrl+c, too: who presses it wants to leave, not to read about another key."""
+        self.action_leave()
+
+    async def action_quit(self) -> None:
+        """Ask on ctrl+q, too, and from the palette: a cluster is not ended by one key."""
+        self.action_leave()

@@ -8,9 +8,3 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Colours and animations must not depend on who runs the tests."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr("textual.constants.TEXTUAL_ANIMATIONS", "none", raising=False)
-
-
-@pytest.fixture
-def rewriting(request: pytest.FixtureRequest) -> bool:
-    """Say whether to write the recorded screens anew (`pytest --rewrite`)."""
-    return bool(request.config.getoption("--rewrite", default=False))

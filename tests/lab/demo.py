@@ -211,23 +211,23 @@ def events(names: list[str]) -> tuple[EventView, ...]:
     """Return a minute of events."""
     last = names[-1]
     told: list[tuple[float, str | None, str, str, bool]] = [
-        (-41.2, "n4", "elected", "n4 elected in 38 shards", False),
+        (-41.2, "n4", "elected", "n4 elected", False),
         (-33.0, "n4", "you", "you: transfer s0017 n4 → n1", True),
-        (-32.6, "n1", "elected", "n1 elected in s0017", False),
+        (-32.6, "n1", "elected", "n1 elected", False),
         (-12.7, names[-2], "you", f"you: cut {names[-2]} → n2", True),
         (-4.3, last, "you", f"you: kill {last} (SIGKILL)", True),
         (-3.1, last, "suspect", f"{last} suspected by 3/3 live peers", False),
-        (-2.9, "n1", "elected", "n1 elected in 31 shards (term 7)", False),
+        (-2.9, "n1", "elected", "n1 elected", False),
         (-2.0, "n3", "you", "you: pause n3 (freezer)", True),
         (-0.9, "n3", "suspect", "n3 suspected φ 8.1 ≥ 8.0 by n1", False),
         (-0.6, "n2", "election", "s0204 electing (term 8, split 1–1)", False),
     ]
     if len(names) < 5:
         told = [
-            (-48.0, "n2", "elected", "n2 elected in s0000 (term 6)", False),
+            (-48.0, "n2", "elected", "n2 elected", False),
             (-31.5, "n2", "you", "you: kill n2 (SIGKILL)", True),
             (-30.4, "n2", "suspect", "n2 suspected by 2/2 live peers", False),
-            (-30.1, "n1", "elected", "n1 elected in s0000 (term 7)", False),
+            (-30.1, "n1", "elected", "n1 elected", False),
             (-19.2, "n2", "you", "you: restart n2", True),
             (-18.8, "n2", "trusted", "n2 trusted again by n1 and n3", False),
             (-8.0, None, "you", "you: write user:42=blue to s0000: ok (2.1 ms)", True),
@@ -235,7 +235,16 @@ def events(names: list[str]) -> tuple[EventView, ...]:
             (-0.9, "n3", "suspect", "n3 suspected φ 8.1 ≥ 8.0 by n1", False),
         ]
     return tuple(
-        EventView(at_s=NOW_S + at, node=who, kind=kind, text=text, by_you=you, term=7)
+        EventView(
+            at_s=NOW_S + at,
+            node=who,
+            kind=kind,
+            text=text,
+            by_you=you,
+            term=7,
+            count=31 if kind == "elected" and len(names) >= 5 and at > -5 else 1,
+            shard_id=17 if kind == "elected" and at < -5 else None,
+        )
         for at, who, kind, text, you in told
     )
 

@@ -130,8 +130,7 @@ class FakeClient:
         if self.failing is not None:
             raise self.failing
 
-    async def write(self, shard_id: int, message: bytes, *, request_id: str | None = None) -> bytes:
-        assert request_id, "without an id a retry could write twice"
+    async def write(self, shard_id: int, message: bytes) -> bytes:
         self._called("write", shard_id, message)
         return b"ok"
 

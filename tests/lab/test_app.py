@@ -41,6 +41,17 @@ async def test_quit_asks_and_gives_the_answer_back() -> None:
             assert lab.cluster.calls == [], "who ran the app closes the cluster"
 
 
+async def test_what_others_started_is_not_ended() -> None:
+    async with running(demo.cluster()) as lab:
+        lab.cluster.backend = "connect"
+        await lab.press("q")
+        assert "end the cluster" not in lab.text()
+        await lab.press("e")
+        assert lab.app.is_running
+        await lab.press("l")
+        assert lab.app.return_value is Leaving.KEEP
+
+
 @pytest.mark.parametrize("key", ["c", "escape"])
 async def test_quit_can_be_cancelled(key: str) -> None:
     async with running() as lab:
@@ -92,6 +103,25 @@ async def test_typing_into_the_filter_presses_no_key() -> None:
         assert lab.cluster.calls == []
         assert len(lab.app.screen_stack) == 1
         assert lab.app.shards_filter.text == "Kxq"
+
+
+async def test_esc_closes_the_filter_bar_and_drops_its_words() -> None:
+    async with running() as lab:
+        await lab.press("slash", *"lag", "escape", "2")
+        assert not lab.app.shards_filter
+        assert "ordered by" in lab.text(), "the keys are the panels' again"
+
+
+async def test_entries_and_logs_share_one_cursor() -> None:
+    async with running(size=(140, 45)) as lab:
+        await lab.press("enter", "h", "h")
+        assert lab.app.at_index == 1059
+        assert "▌    1059" in lab.text()
+        await lab.press("tab", "tab", "k")
+        assert lab.app.at_index == 1058
+        assert "index 1058" in lab.text()
+        await lab.press("G")
+        assert lab.app.at_index is None, "it follows the newest again"
 
 
 async def test_hold_stops_the_picture_and_says_so() -> None:

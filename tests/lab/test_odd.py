@@ -36,113 +36,142 @@ _NUMBERS = [0, 1, -1, 7, 2**63, 10**18]
 _FLOATS = [0.0, -1.0, 0.3, 16.0, 1e12, math.inf, math.nan]
 
 
-def odd_view(seed: int) -> ClusterView:
-    """Return a picture whose parts do not fit one another, drawn from *seed*."""
-    draw = Random(f"odd {seed}")
-    names = [f"n{number}" for number in range(draw.randrange(0, 13))]
-    names += draw.sample(["", "weird name", "[x]", "日本"], draw.randrange(0, 3))
-    others = [*names, "gone", "http://elsewhere:1/"]
+class Odd:
+    """Draws parts that do not fit one another."""
 
-    def a(kinds: list[object]) -> object:
-        return draw.choice(kinds)
+    def __init__(self, seed: int) -> None:
+        self.draw = Random(f"odd {seed}")
+        self.names = [f"n{number}" for number in range(self.draw.randrange(0, 13))]
+        self.names += self.draw.sample(["", "weird name", "[x]", "日本"], self.draw.randrange(0, 3))
+        self.others = [*self.names, "gone", "http://elsewhere:1/"]
 
-    def one() -> str:
-        return draw.choice(others)
+    def text(self) -> str:
+        return self.draw.choice(_TEXTS)
 
-    nodes = tuple(
-        NodeView(
+    def one(self) -> str:
+        return self.draw.choice(self.others)
+
+    def number(self) -> int:
+        return self.draw.choice(_NUMBERS)
+
+    def node(self, name: str) -> NodeView:
+        draw = self.draw
+        return NodeView(
             name=name,
-            node_id=str(a(_TEXTS)),
-            state=str(a(["running", "paused", "killed", "stopped", "exited"])),
-            detail=str(a(_TEXTS)),
-            reported_at_s=a([None, demo.NOW_S, demo.NOW_S - 1e9, demo.NOW_S + 5]),  # type: ignore[arg-type]
+            node_id=self.text(),
+            state=draw.choice(["running", "paused", "killed", "stopped", "exited"]),
+            detail=self.text(),
+            reported_at_s=draw.choice([None, demo.NOW_S, demo.NOW_S - 1e9, demo.NOW_S + 5]),
             cpu=draw.choice([0.0, 0.5, 64.0]),
             cpu_history=tuple(draw.random() for _ in range(draw.randrange(0, 61))),
             rss_bytes=draw.choice([0, 1, 1 << 40]),
-            leading=draw.choice(_NUMBERS),
-            following=draw.choice(_NUMBERS),
-            app=str(a(_TEXTS)),
+            leading=self.number(),
+            following=self.number(),
+            app=self.text(),
         )
-        for name in names
-    )
 
-    def replica(name: str) -> ReplicaView:
+    def replica(self, name: str) -> ReplicaView:
+        roles = ["leader", "follower", "candidate", "silent", "stopped", "new role"]
         return ReplicaView(
             node=name,
-            role=str(a(["leader", "follower", "candidate", "silent", "stopped", "new role"])),
-            term=draw.choice(_NUMBERS), leader=one(), voted_for=one(),
-            commit_index=draw.choice(_NUMBERS), applied_index=draw.choice(_NUMBERS),
-            last_index=draw.choice(_NUMBERS[:4]), last_term=1, snapshot_index=0,
-            voters=tuple(others), outgoing=("n1",), learners=("gone",),
-        )  # fmt: skip
+            role=self.draw.choice(roles),
+            term=self.number(),
+            leader=self.one(),
+            voted_for=self.one(),
+            commit_index=self.number(),
+            applied_index=self.number(),
+            last_index=self.draw.choice(_NUMBERS[:4]),
+            last_term=1,
+            snapshot_index=0,
+            voters=tuple(self.others),
+            outgoing=("n1",),
+            learners=("gone",),
+        )
 
-    shards = {
-        number: ShardView(
+    def shard(self, number: int) -> ShardView:
+        draw = self.draw
+        statuses = ["ok", "lagging", "no-quorum", "electing", "empty", "new status"]
+        return ShardView(
             shard_id=number,
-            status=str(a(["ok", "lagging", "no-quorum", "electing", "empty", "new status"])),
-            why=str(a(_TEXTS)),
-            leader=draw.choice([None, one()]),
-            term=draw.choice(_NUMBERS),
-            commit_index=draw.choice(_NUMBERS),
-            replicas={name: replica(name) for name in others if draw.random() < 0.7},
-            voters=tuple(draw.sample(others, draw.randrange(0, len(others)))),
+            status=draw.choice(statuses),
+            why=self.text(),
+            leader=draw.choice([None, self.one()]),
+            term=self.number(),
+            commit_index=self.number(),
+            replicas={name: self.replica(name) for name in self.others if draw.random() < 0.7},
+            voters=tuple(draw.sample(self.others, draw.randrange(0, len(self.others)))),
             since_s=draw.choice([0.0, demo.NOW_S, math.inf]),
         )
-        for number in draw.sample([0, 1, 17, 777, 2**31, 2**63 - 1], draw.randrange(0, 7))
-    }
-    logs = {
-        name: LogView(
-            node=name, base_index=draw.choice([0, 1, 5, 2**62]), base_term=0,
-            commit_index=draw.choice(_NUMBERS), applied_index=draw.choice(_NUMBERS),
-            last_index=draw.choice([0, 3, 30, 2**63]), at_s=0.0,
-            entries=tuple(
-                EntryView(index=index, term=draw.randrange(0, 300), kind="command",
-                          text=str(a(_TEXTS)), size_bytes=draw.choice([0, 1 << 30]))
-                for index in range(1, draw.randrange(1, 40))
-            ),
+
+    def entry(self, index: int) -> EntryView:
+        return EntryView(
+            index=index,
+            term=self.draw.randrange(0, 300),
+            kind="command",
+            text=self.text(),
+            size_bytes=self.draw.choice([0, 1 << 30]),
         )
-        for name in others if draw.random() < 0.5
-    }  # fmt: skip
-    pairs = [(one(), one()) for _ in range(20)]
-    links = {
-        pair: LinkView(
-            sender=pair[0], receiver=pair[1], phi=draw.choice(_FLOATS),
-            threshold=draw.choice([8.0, 12.0]), mean_s=draw.choice(_FLOATS[:5]),
-            deviation_s=0.0, last_heard_s=draw.choice(_FLOATS), round_trip_s=0.0, connected=False,
+
+    def log(self, name: str) -> LogView:
+        draw = self.draw
+        return LogView(
+            node=name,
+            base_index=draw.choice([0, 1, 5, 2**62]),
+            base_term=0,
+            commit_index=self.number(),
+            applied_index=self.number(),
+            last_index=draw.choice([0, 3, 30, 2**63]),
+            at_s=0.0,
+            entries=tuple(self.entry(index) for index in range(1, draw.randrange(1, 40))),
         )
-        for pair in pairs
-    }  # fmt: skip
+
+    def link(self, pair: tuple[str, str]) -> LinkView:
+        draw = self.draw
+        return LinkView(
+            sender=pair[0],
+            receiver=pair[1],
+            phi=draw.choice(_FLOATS),
+            threshold=draw.choice([8.0, 12.0]),
+            mean_s=draw.choice(_FLOATS[:5]),
+            deviation_s=0.0,
+            last_heard_s=draw.choice(_FLOATS),
+            round_trip_s=0.0,
+            connected=False,
+        )
+
+    def event(self, number: int) -> EventView:
+        return EventView(
+            at_s=demo.NOW_S - self.draw.choice([0, 1, 1e6, -3]),
+            node=self.draw.choice([None, self.one()]),
+            kind=self.draw.choice(["elected", "new kind"]),
+            text=self.text(),
+            by_you=bool(number % 2),
+        )
+
+    def line(self) -> LogLineView:
+        level = self.draw.choice(["INFO", "", "x" * 50])
+        return LogLineView(at_s=demo.NOW_S, node=self.one(), level=level, text=self.text())
+
+
+def odd_view(seed: int) -> ClusterView:
+    """Return a picture whose parts do not fit one another, drawn from *seed*."""
+    odd = Odd(seed)
+    numbers = odd.draw.sample([0, 1, 17, 777, 2**31, 2**63 - 1], odd.draw.randrange(0, 7))
+    pairs = [(odd.one(), odd.one()) for _ in range(20)]
     return ClusterView(
-        title=str(a(_TEXTS)),
+        title=odd.text(),
         now_s=demo.NOW_S,
-        nodes=nodes,
-        links=links,
-        shards=shards,
+        nodes=tuple(odd.node(name) for name in odd.names),
+        links={pair: odd.link(pair) for pair in pairs},
+        shards={number: odd.shard(number) for number in numbers},
         faults=demo.cluster().faults,
-        events=tuple(
-            EventView(
-                at_s=demo.NOW_S - draw.choice([0, 1, 1e6, -3]),
-                node=draw.choice([None, one()]),
-                kind=str(a(["elected", "new kind"])),
-                text=str(a(_TEXTS)),
-                by_you=bool(turn % 2),
-            )
-            for turn in range(30)
-        ),
-        log_lines=tuple(
-            LogLineView(
-                at_s=demo.NOW_S,
-                node=one(),
-                level=str(a(["INFO", "", "x" * 50])),
-                text=str(a(_TEXTS)),
-            )
-            for _ in range(30)
-        ),
-        logs=logs,
-        logs_shard=draw.choice([None, *shards]),
-        verdict=str(a(["SAFE", "UNSAFE", "UNKNOWN", "new verdict"])),
-        verdict_why=str(a(_TEXTS)),
-    )  # fmt: skip
+        events=tuple(odd.event(number) for number in range(30)),
+        log_lines=tuple(odd.line() for _ in range(30)),
+        logs={name: odd.log(name) for name in odd.others if odd.draw.random() < 0.5},
+        logs_shard=odd.draw.choice([None, *numbers]),
+        verdict=odd.draw.choice(["SAFE", "UNSAFE", "UNKNOWN", "new verdict"]),
+        verdict_why=odd.text(),
+    )
 
 
 @pytest.mark.parametrize("seed", range(8))

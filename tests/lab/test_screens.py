@@ -84,16 +84,16 @@ SCREENS: dict[str, tuple[ClusterView, tuple[int, int], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", SCREENS)
-async def test_a_screen_is_as_recorded(name: str, rewriting: bool) -> None:
+async def test_a_screen_is_as_recorded(name: str, rewrite: bool) -> None:
     view, size, keys = SCREENS[name]
     path = RECORDED / f"{name}.txt"
     async with running(view, size) as lab:
         await lab.press(*keys)
         seen = lab.text() + "\n"
-    if rewriting or not path.exists():
+    if rewrite or not path.exists():
         RECORDED.mkdir(exist_ok=True)
         path.write_text(seen)
-        assert rewriting, f"{path.name} was not recorded before; read it, then run again"
+        assert rewrite, f"{path.name} was not recorded before; read it, then run again"
     assert seen == path.read_text(), f"\n{seen}"
 
 

@@ -88,19 +88,18 @@ class Choose(ModalScreen[Answer | None]):
         self.action_answer(int(event.option_id or 0))
 
 
-def ask_how_to_leave(title: str, nodes: int, faults: int) -> Choose[Leaving]:
-    """Return the dialog of `q`: end the cluster, leave it running, or stay."""
+def ask_how_to_leave(title: str, nodes: int, faults: int, *, ours: bool) -> Choose[Leaving]:
+    """Return the dialog of `q`: end the cluster where it is *ours*, leave it running, or stay."""
     words = f"{title} has {nodes} node{'s' * (nodes != 1)}"
     words += f" and {faults} fault{'s' * (faults != 1)} in force." if faults else "."
-    return Choose(
-        "quit",
-        words,
-        [
-            ("e", "end the cluster: every node, network and fault is removed", Leaving.END),
-            ("l", "leave it running, healed", Leaving.KEEP),
-            ("c", "cancel", None),
-        ],
-    )
+    answers: list[tuple[str, str, Leaving | None]] = [
+        ("l", "leave it running, healed", Leaving.KEEP),
+        ("c", "cancel", None),
+    ]
+    if ours:
+        end = "end the cluster: every node, network and fault is removed"
+        answers.insert(0, ("e", end, Leaving.END))
+    return Choose("quit", words, answers)
 
 
 def ask_to_kill(name: str, lost: int, of: int) -> Choose[bool]:

@@ -79,6 +79,7 @@ def legend(look: Look) -> list[tuple[str, Style, str]]:
     glyphs = look.glyphs
     return [
         (f"{glyphs.up} {glyphs.slow}", look.well, "up; slow: φ is over a quarter of the threshold"),
+        (glyphs.phi, look.harm, "suspect: its peers do not hear it, though we do"),
         (glyphs.paused, look.warn, "paused: frozen by you"),
         (glyphs.dead, look.harm, "killed, or exited by itself: known, not guessed"),
         (glyphs.stopped, look.dim, "stopped by you, in order"),

@@ -9,7 +9,7 @@ from lab.tui.paint import Line, cut
 from lab.tui.scene import Scene
 from lab.tui.widgets.hint import hint_line
 from lab.tui.widgets.panel import ListPanel, Page
-from lab.tui.widgets.timeline import sign_of
+from lab.tui.widgets.timeline import sign_of, words_of
 
 
 class EventsPanel(ListPanel):
@@ -45,7 +45,7 @@ class EventsPanel(ListPanel):
         line.add(f"{_ago(scene.view.now_s - item.at_s):>8} ", look.faint)
         sign, style = sign_of(item, look)
         line.add(f"{sign} ", style)
-        text = cut(item.text, width - line.width, look.glyphs.ellipsis)
+        text = cut(words_of(item), width - line.width, look.glyphs.ellipsis)
         if item.by_you:
             who, colon, rest = text.partition(": ")
             if colon and who == "you":

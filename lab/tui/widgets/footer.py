@@ -51,7 +51,7 @@ class KeyLine(Panel, can_focus=False):
         for key in chosen:
             label = key.label.format(**words)
             gap = "" if not line.width else " " if width < 120 else "  "
-            if line.width + len(gap) + len(key.first) + len(label) + 1 > width - tail.width - 1:
+            if line.width + len(gap) + len(key.first) + len(label) + 1 > width - tail.width - 2:
                 continue
             line.add(gap, look.text)
             start = line.width

@@ -313,7 +313,7 @@ def _entry(scene: Scene, window: _Window, cursor: int, width: int) -> Line:
     ]
     need = len(shard.voters) // 2 + 1
     tail = Line("  on ", look.dim)
-    for name in holders if width > 60 else holders[:1]:
+    for name in holders if width > 60 else holders[:5]:
         tail.add(scene.digit(name), look.node(scene.number(name)))
     held = f" {len(holders)}/{len(shard.voters)}"
     if cursor <= shard.commit_index:

@@ -7,7 +7,7 @@ from rich.style import Style
 from lab.faults import FaultKind
 from lab.observe.view import EventView
 from lab.tui.paint import Line, Look, ink
-from lab.tui.scene import Scene
+from lab.tui.scene import Scene, shard_name
 from lab.tui.widgets.panel import Page, Panel
 
 _LEFT = 5
@@ -21,7 +21,7 @@ _KINDS = {
     "elected": "lead", "election": "electing", "electing": "electing", "suspect": "phi",
     "trusted": "up", "heal": "heal", "stepped_down": "follow", "exited": "dead",
 }  # fmt: skip
-_QUIET = ("elected", "trusted", "stepped_down")
+_WITH_TERM = ("elected", "election", "electing", "stepped_down")
 
 
 def sign_of(event: EventView, look: Look) -> tuple[str, Style]:
@@ -43,6 +43,18 @@ def sign_of(event: EventView, look: Look) -> tuple[str, Style]:
     return sign, look.dim
 
 
+def words_of(event: EventView) -> str:
+    """Return an event's sentence: like events are one line, so count and term are apart."""
+    text = event.text
+    if event.count > 1:
+        text += f" in {event.count:,} shards"
+    elif event.shard_id is not None and shard_name(event.shard_id) not in text:
+        text += f" in {shard_name(event.shard_id)}"
+    if event.term and event.kind in _WITH_TERM and "term" not in text:
+        text += f" (term {event.term})"
+    return text
+
+
 class TimelinePanel(Panel):
     """Sixty seconds, or two minutes where there is room; a paused stretch is dashed."""
 
@@ -61,7 +73,7 @@ class TimelinePanel(Panel):
         seconds = 120 if room > 90 else 60
         lanes = {node.name: _lane(scene, node.name, room, seconds) for node in scene.view.nodes}
         for event in scene.view.events:
-            lane = lanes.get(event.node or "")
+            lane = lanes.get(_lane_of(event) or "")
             back = scene.view.now_s - event.at_s
             if lane is None or not 0 <= back < seconds:
                 continue
@@ -95,6 +107,13 @@ class TimelinePanel(Panel):
         """Pick the lane's node."""
         if self.scene is not None and 0 <= y < len(self.scene.view.nodes):
             self.post_message(self.Chose("node", self.scene.view.nodes[y].name))
+
+
+def _lane_of(event: EventView) -> str | None:
+    """Return whose lane an event is on: a suspicion is on the suspect's, not on the observer's."""
+    if event.kind in ("suspect", "trusted"):
+        return event.text.split(" ", 1)[0]
+    return event.node
 
 
 def _lane(scene: Scene, name: str, room: int, seconds: int) -> list[tuple[str, Style]]:

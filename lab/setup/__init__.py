@@ -1,0 +1,1 @@
+"""What `./dev` and `./log` need before anything is installed: standard library only."""
