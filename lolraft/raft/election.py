@@ -124,9 +124,7 @@ def _ask(state: RaftState, *, pre_vote: bool, force: bool) -> list[Effect]:
 
 def is_refused_by_stickiness(state: RaftState, request: VoteRequest) -> bool:
     """Return whether belief in a leader forbids the vote, and to settle the term (S8, §4.2.3)."""
-    return (
-        state.leader_id is not None and state.leader_id != request.sender and not request.force_vote
-    )
+    return state.leader_id not in (None, request.sender) and not request.force_vote
 
 
 def on_vote_request(state: RaftState, request: VoteRequest) -> list[Effect]:
@@ -154,9 +152,7 @@ def on_vote_request(state: RaftState, request: VoteRequest) -> list[Effect]:
         asked_term=request.term,
         refusal=refusal,
         leader_id=state.leader_id if refusal is Refusal.BELIEVES else None,
-        removed_at=state.configuration_at(state.commit_index)[0]
-        if refusal is Refusal.REMOVED
-        else 0,
+        removed_at=state.configuration_at(state.commit_index)[0] * (refusal is Refusal.REMOVED),
     )
     return [Send(to=request.sender, message=answer)]
 
@@ -170,8 +166,7 @@ def _refusal(state: RaftState, request: VoteRequest) -> Refusal:
     if state.is_silent or not state.proven or not up_to_date:
         return Refusal.OTHER
     if request.pre_vote:
-        asks_ahead = request.term > state.current_term
-        return Refusal.NONE if asks_ahead else Refusal.OTHER
+        return Refusal.NONE if request.term > state.current_term else Refusal.OTHER
     vote_is_free = state.ballot.voted_for in (None, request.sender)
     is_current = request.term >= state.current_term
     return Refusal.NONE if is_current and vote_is_free else Refusal.OTHER
@@ -195,10 +190,8 @@ def on_vote_response(state: RaftState, response: VoteResponse) -> list[Effect]:
     awaited = Role.PRE_CANDIDATE if response.pre_vote else Role.CANDIDATE
     if state.role is not awaited or response.asked_term != asked or state.votes is None:
         return []
-    if not response.granted:
-        return []
-    state.votes[response.sender] = True
-    if not has_quorum(state.configuration, state.votes):
+    state.votes[response.sender] = response.granted
+    if not has_quorum(state.configuration, {name for name, yes in state.votes.items() if yes}):
         return []
     return start_election(state, force=False) if response.pre_vote else win(state)
 
@@ -271,7 +264,7 @@ def on_leader_lost(state: RaftState, lost: LeaderLost) -> list[Effect]:
 def on_timeout_now(state: RaftState, told: TimeoutNow) -> list[Effect]:
     """Stand at once, disregarding every detector (§3.10); only a voter obeys (C4)."""
     from_leader = told.sender is not None
-    if from_leader and (told.term != state.current_term or told.sender not in (state.leader_id,)):
+    if from_leader and (told.term != state.current_term or told.sender != state.leader_id):
         return []
     if state.role is Role.LEADER or not state.may_stand():
         return []

@@ -35,6 +35,11 @@ class Lab:
     def replica(self, name: str) -> ReplicaView:
         return self.shard.replicas[name]
 
+    def phi(self, sender: str, receiver: str) -> float:
+        """Return the receiver's phi of the sender; 0 before it has reported any."""
+        link = self.watcher.view.links.get((sender, receiver))
+        return 0.0 if link is None else link.phi
+
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until the picture says so."""
         try:

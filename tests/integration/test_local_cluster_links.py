@@ -101,7 +101,7 @@ async def test_a_restarted_node_is_cut_off_still() -> None:
         name = next(name for name in lab.names if name != leader)
         await lab.cluster.isolate(name)
         await lab.put("while it is cut off", "1")
-        behind = lab.replica(name).last_index
+        behind = await lab.log(name)
         await lab.cluster.kill(name)
         await lab.cluster.restart(name)
         await lab.until(lambda: lab.node(name).epoch == 2)
@@ -109,7 +109,7 @@ async def test_a_restarted_node_is_cut_off_still() -> None:
         await lab.put("and restarted", "1")
         heard = [link for link in lab.view.links.values() if link.receiver == name]
         assert len(heard) == 2
-        assert lab.replica(name).last_index == behind
+        assert await lab.log(name) == behind
         await lab.cluster.heal()
         await lab.logs_agree()
 
