@@ -11,7 +11,7 @@ from lab.observe.judge import SILENT_S
 from lab.observe.view import ClusterView, LinkView, NodeView, ReplicaView, ShardView
 from lab.tui.filters import Filter
 from lab.tui.history import PhiHistory
-from lab.tui.paint import Glyphs, Look, span_s
+from lab.tui.paint import Look, span_s
 
 DEFAULT_THRESHOLD = 12.0
 _WORST = {"no-quorum": 0, "no-leader": 1, "electing": 2, "lagging": 3, "empty": 4, "ok": 9}
@@ -237,8 +237,12 @@ def worst_lag(shard: ShardView) -> int:
     return max((lag(shard, replica) for replica in shard.replicas.values()), default=0)
 
 
-def role_sign(replica: ReplicaView, glyphs: Glyphs) -> str:
-    """Return the glyph of a replica's role."""
+def replica_sign(scene: Scene, replica: ReplicaView) -> str:
+    """Return the glyph of a replica's role; of its node's condition, where that has no say now."""
+    glyphs, condition = scene.look.glyphs, scene.condition(replica.node)
+    if not condition.reporting:
+        sign: str = getattr(glyphs, condition.sign)
+        return sign
     roles = {
         "leader": glyphs.lead,
         "follower": glyphs.follow,

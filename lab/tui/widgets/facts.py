@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.observe.view import NodeView, ReplicaView, ShardView
 from lab.tui.paint import Line, Look, cut, span_s
-from lab.tui.scene import Scene, lag, role_sign, shard_name
+from lab.tui.scene import Scene, lag, replica_sign, shard_name
 from lab.tui.widgets.panel import Page, Panel
 
 _WIDE = 76
@@ -93,8 +93,8 @@ def _replica(
     line.add(f"  {node.name:<5} ", plain)
     if replica is None:
         return line.add("holds no replica of this shard", look.faint)
-    role = replica.role if live else condition.word
-    sign = role_sign(replica, glyphs) if live else getattr(glyphs, condition.sign)
+    role = replica.role.replace("pre-candidate", "pre-vote") if live else condition.word
+    sign = replica_sign(scene, replica)
     tone = look.warn if live and replica.role == "leader" else plain
     line.add(f"{sign} {role:<9}", tone).to(23).add(f"{replica.term:>6}", plain)
     if wide:

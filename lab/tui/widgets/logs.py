@@ -9,7 +9,7 @@ from rich.style import Style
 
 from lab.observe.view import EntryView, LogView, ReplicaView
 from lab.tui.paint import Line, Look, cut, ink, phi_text, size, spark
-from lab.tui.scene import Scene, role_sign, shard_name, suspect_link
+from lab.tui.scene import Scene, replica_sign, shard_name, suspect_link
 from lab.tui.widgets.panel import Page, Panel
 
 _LEFT = 14  # Label, role, term.
@@ -216,11 +216,9 @@ def _row(
         line.add(f"{look.glyphs.absent} ", look.faint).to(_LEFT)
         line.add("holds no replica of this shard", look.faint)
         return [line, Line()] if two else [line]
-    leads = replica.role == "leader"
-    if live:
-        line.add(role_sign(replica, look.glyphs), look.warn if leads else look.text)
-    else:
-        line.add(getattr(look.glyphs, condition.sign), getattr(look, condition.tone))
+    role_tone = look.warn if replica.role == "leader" else look.text
+    tone = role_tone if live else getattr(look, condition.tone)
+    line.add(replica_sign(scene, replica), tone)
     line.add(f" t{replica.term}", look.text if live else look.faint).to(_LEFT)
     if log is None:
         words = f"log not read · last {replica.last_index} · commit {replica.commit_index}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lab.observe.view import LogLineView, NodeView, ShardView
 from lab.tui.paint import Line, cut, phi_text, size, span_s
-from lab.tui.scene import Scene, lag, role_sign, shard_name
+from lab.tui.scene import Scene, lag, replica_sign, shard_name
 from lab.tui.widgets.nodes import gauge
 from lab.tui.widgets.panel import ListPanel, Page, Panel
 
@@ -154,7 +154,7 @@ class RolesPanel(ListPanel):
         line.add(f" {shard_name(item.shard_id):<8}", look.strong if chosen else plain)
         leads = replica.role == "leader"
         tone = look.warn if leads and live else plain
-        line.add(f" {role_sign(replica, look.glyphs)} {replica.role:<13}", tone)
+        line.add(f" {replica_sign(scene, replica)} {replica.role:<13}", tone)
         behind = lag(item, replica)
         line.add(f"{replica.term:>4}{replica.commit_index:>9}{replica.applied_index:>9}", plain)
         line.add(f"{replica.last_index:>9}", plain)

@@ -6,7 +6,7 @@ from rich.style import Style
 
 from lab.observe.view import ShardView
 from lab.tui.paint import Line, Look, count, ink
-from lab.tui.scene import Scene, role_sign, shard_name, worst_lag
+from lab.tui.scene import Scene, replica_sign, shard_name, worst_lag
 from lab.tui.widgets.panel import Page, Panel
 
 STEPS = (1, 2, 3, 4, 5, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200)
@@ -235,7 +235,7 @@ def _listed(scene: Scene, shard: ShardView, width: int) -> Line:
     line.add(" commit ", look.dim).add(f"{shard.commit_index:<6}", look.strong)
     for name in shard.replicas:
         tone = look.text if scene.condition(name).reporting else look.faint
-        line.add(f" {role_sign(shard.replicas[name], glyphs)}", tone)
+        line.add(f" {replica_sign(scene, shard.replicas[name])}", tone)
     return line.add("  ").extend(_status(look, shard))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from lab.observe.view import ShardView
 from lab.tui.paint import Line, count, cut, ink
-from lab.tui.scene import Scene, lag, role_sign, shard_name, worst_lag
+from lab.tui.scene import Scene, lag, replica_sign, shard_name, worst_lag
 from lab.tui.widgets.panel import ListPanel
 
 _RANK = {"no-quorum": 0, "no-leader": 1, "electing": 2, "lagging": 3, "empty": 4}
@@ -113,7 +113,7 @@ class ShardTable(ListPanel):
             style = look.faint if not live else look.warn if leads else look.text
             if live and lag(item, replica) > 0 and not leads:
                 style = look.dim
-            line.add(f"{role_sign(replica, glyphs)} ", style)
+            line.add(f"{replica_sign(scene, replica)} ", style)
         line.add("  ")
         if item.status == "ok":
             line.add(f"{glyphs.good} ok", look.well)
