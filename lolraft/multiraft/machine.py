@@ -95,6 +95,7 @@ class NodeMachine:
         for shard in self._node.shards.values():
             beliefs.share(self._node, shard)
             stepping.step_shard(self._node, shard, beliefs.liveness_of(self._node, shard))
+        self._deadline_s = self._find_deadline_s()
 
     def _bootstrap_statically(self, fresh: bool) -> None:
         node = self._node
@@ -130,8 +131,7 @@ class NodeMachine:
     def turn(self, now_s: float, events: Sequence[Event]) -> list[Effect]:
         """Take what has arrived, then the deadlines that are due, and return what to do (L5)."""
         node = self._node
-        planned_s = self.next_deadline_s()
-        late_s = now_s - planned_s if planned_s is not None else 0.0
+        late_s = now_s - self._deadline_s if self._deadline_s is not None else 0.0
         node.now_s = now_s
         if late_s > node.config.timing.heartbeat_s:
             for peer in node.peers.values():
@@ -149,11 +149,20 @@ class NodeMachine:
         beats.send_beats(node)
         self._flush()
         applying.release_forgets(node)
+        self._deadline_s = self._find_deadline_s()
         effects, node.out = node.out, []
         return effects
 
     def next_deadline_s(self) -> float | None:
         """Return when `turn` must be called at the latest, even if nothing arrives."""
+        return self._deadline_s
+
+    def waits_for(self, peer_id: NodeId) -> bool:
+        """Return whether there is something to send to a peer as soon as its stream takes it."""
+        peer = self._node.peers.get(peer_id)
+        return peer is not None and bool(peer.outbox)
+
+    def _find_deadline_s(self) -> float | None:
         node = self._node
         while node.deadlines:
             deadline_s, shard_id = node.deadlines[0]

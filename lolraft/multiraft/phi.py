@@ -51,6 +51,7 @@ class Detector:
         "_seq",
         "_sum",
         "_sum_squares",
+        "_suspect_at_s",
         "_suspected",
         "_window",
         "threshold",
@@ -66,6 +67,7 @@ class Detector:
         self._heard_s: float | None = None
         self._seq = 0
         self._suspected = False
+        self._suspect_at_s: float | None = None  # Asked several times a turn, so it is kept.
 
     def heard(self, now_s: float, seq: int | None = None) -> None:
         """
@@ -79,8 +81,13 @@ class Detector:
             if follows and not self._suspected and now_s > (self._heard_s or 0.0):
                 self._sample(now_s - (self._heard_s or 0.0))
             self._seq = seq
-        self._heard_s = now_s
         self._suspected = False
+        self._hear(now_s)
+
+    def _hear(self, now_s: float) -> None:
+        self._heard_s = now_s
+        wait_s = self.mean_s + self._deviations * self.deviation_s
+        self._suspect_at_s = now_s + min(max(wait_s, 2 * self._interval_s), 1.0)
 
     def _sample(self, interval_s: float) -> None:
         sample = min(max(interval_s, 0.5 * self._interval_s), 3 * self._interval_s)
@@ -95,7 +102,7 @@ class Detector:
     def restart(self, now_s: float) -> None:
         """Begin the silence anew: it was this node that slept (L5)."""
         if self._heard_s is not None:
-            self._heard_s = now_s
+            self._hear(now_s)
 
     def forget_seq(self) -> None:
         """Start counting beats anew: the peer did."""
@@ -129,10 +136,7 @@ class Detector:
 
     def suspect_at_s(self) -> float | None:
         """Return when phi will reach the threshold: not before 2 intervals, always after 1 s."""
-        if self._heard_s is None:
-            return None
-        wait_s = self.mean_s + self._deviations * self.deviation_s
-        return self._heard_s + min(max(wait_s, 2 * self._interval_s), 1.0)
+        return self._suspect_at_s
 
     def suspects(self, now_s: float) -> bool:
         """Return whether the peer counts as dead; a peer never heard does."""

@@ -5,50 +5,13 @@ from __future__ import annotations
 from typing import assert_never
 
 from lolraft.raft import election, invariants, membership, reads, replication, snapshots
+from lolraft.raft import events as ev
 from lolraft.raft.effects import Apply, Effect, Notice, Save, Send
-from lolraft.raft.events import (
-    AddServer,
-    AppendRequest,
-    AppendResponse,
-    Bootstrap,
-    Event,
-    GroupMismatch,
-    LeaderClaim,
-    LeaderLost,
-    LeadershipConfirmed,
-    Liveness,
-    Objection,
-    PeerRestarted,
-    Propose,
-    Proven,
-    ReadIndex,
-    RemoveServer,
-    Saved,
-    SnapshotFailed,
-    SnapshotFetched,
-    SnapshotOffer,
-    SnapshotTaken,
-    Stop,
-    Timeout,
-    TimeoutNow,
-    TransferLeadership,
-    VoteRequest,
-    VoteResponse,
-)
+from lolraft.raft.events import Event, Message
 from lolraft.raft.invariants import Glance
 from lolraft.raft.quorum import has_quorum
 from lolraft.raft.state import RaftState, observe_term, refuse, step_down
 from lolraft.raft.types import Role
-
-MESSAGES = (
-    VoteRequest,
-    VoteResponse,
-    AppendRequest,
-    AppendResponse,
-    SnapshotOffer,
-    TimeoutNow,
-    GroupMismatch,
-)
 
 
 def step(state: RaftState, now_s: float, event: Event) -> list[Effect]:
@@ -84,29 +47,29 @@ def step(state: RaftState, now_s: float, event: Event) -> list[Effect]:
 
 def _of_another_group(state: RaftState, event: Event) -> list[Effect] | None:
     """Answer a stranger and change nothing (S2); None where the event is for us."""
-    if not isinstance(event, (*MESSAGES, LeaderClaim)) or state.group == 0 or event.group == 0:
+    if not isinstance(event, Message | ev.LeaderClaim) or 0 in (state.group, event.group):
         return None
     if event.group == state.group:
         return None
     state.odd_messages += 1
-    if isinstance(event, (LeaderClaim, GroupMismatch)) or event.sender is None:
+    if isinstance(event, (ev.LeaderClaim, ev.GroupMismatch)) or event.sender is None:
         return []
-    answer = GroupMismatch(sender=state.node_id, group=state.group)
+    answer = ev.GroupMismatch(sender=state.node_id, group=state.group)
     return [Send(to=event.sender, message=answer)]
 
 
 def _settle_term(state: RaftState, event: Event) -> list[Effect]:
     """Adopt a newer term that somebody is in; S8 says which messages do not count."""
     match event:
-        case VoteRequest(pre_vote=False) as request:
+        case ev.VoteRequest(pre_vote=False) as request:
             if state.is_silent or election.is_refused_by_stickiness(state, request):
                 return []
             return observe_term(state, request.term)
-        case VoteResponse() as response if election.settles_term(response):
+        case ev.VoteResponse() as response if election.settles_term(response):
             return observe_term(state, response.term)
-        case AppendRequest() | AppendResponse() | SnapshotOffer() | LeaderClaim() | Objection():
+        case ev.AppendRequest() | ev.AppendResponse() | ev.SnapshotOffer():
             return observe_term(state, event.term)
-        case TimeoutNow(sender=str()):
+        case ev.LeaderClaim() | ev.Objection() | ev.TimeoutNow(sender=str()):
             return observe_term(state, event.term)
         case _:
             return []
@@ -114,57 +77,57 @@ def _settle_term(state: RaftState, event: Event) -> list[Effect]:
 
 def _decide(state: RaftState, event: Event) -> list[Effect]:  # noqa: C901  # One match, every case.
     match event:
-        case VoteRequest():
+        case ev.VoteRequest():
             return election.on_vote_request(state, event)
-        case VoteResponse():
+        case ev.VoteResponse():
             return election.on_vote_response(state, event)
-        case AppendRequest():
+        case ev.AppendRequest():
             return replication.on_append_request(state, event)
-        case AppendResponse():
+        case ev.AppendResponse():
             return replication.on_append_response(state, event)
-        case SnapshotOffer():
+        case ev.SnapshotOffer():
             return snapshots.on_snapshot_offer(state, event)
-        case TimeoutNow():
+        case ev.TimeoutNow():
             return election.on_timeout_now(state, event)
-        case GroupMismatch():
+        case ev.GroupMismatch():
             state.odd_messages += 1
             return [Notice(kind="odd", text=f"{event.sender} belongs to another group")]
-        case Propose():
+        case ev.Propose():
             return replication.on_propose(state, event)
-        case ReadIndex():
+        case ev.ReadIndex():
             return reads.on_read_index(state, event)
-        case Bootstrap():
+        case ev.Bootstrap():
             return membership.on_bootstrap(state, event)
-        case AddServer() | RemoveServer():
+        case ev.AddServer() | ev.RemoveServer():
             return membership.on_change(state, event)
-        case TransferLeadership():
+        case ev.TransferLeadership():
             return membership.on_transfer(state, event)
-        case Timeout():
+        case ev.Timeout():
             return _on_timeout(state)
-        case LeaderClaim():
+        case ev.LeaderClaim():
             return election.on_leader_claim(state, event)
-        case LeaderLost():
+        case ev.LeaderLost():
             return election.on_leader_lost(state, event)
-        case Objection():
-            return []  # A newer term has been settled; `Liveness` says the rest.
-        case Liveness():
+        case ev.Objection():
+            return []  # A newer term has been settled; `ev.Liveness` says the rest.
+        case ev.Liveness():
             return _on_liveness(state, event)
-        case PeerRestarted():
+        case ev.PeerRestarted():
             return replication.on_peer_restarted(state, event)
-        case LeadershipConfirmed():
+        case ev.LeadershipConfirmed():
             return reads.on_leadership_confirmed(state, event)
-        case Saved():
+        case ev.Saved():
             return _on_saved(state, event)
-        case SnapshotTaken():
+        case ev.SnapshotTaken():
             return snapshots.on_snapshot_taken(state, event)
-        case SnapshotFetched():
+        case ev.SnapshotFetched():
             return snapshots.on_snapshot_fetched(state, event)
-        case SnapshotFailed():
+        case ev.SnapshotFailed():
             return snapshots.on_snapshot_failed(state, event)
-        case Proven():
+        case ev.Proven():
             state.proven = True
             return []
-        case Stop():
+        case ev.Stop():
             return _on_stop(state, event)
         case _:
             assert_never(event)
@@ -199,7 +162,7 @@ def _on_timeout(state: RaftState) -> list[Effect]:
     return effects + replication.on_deadline(state)
 
 
-def _on_liveness(state: RaftState, event: Liveness) -> list[Effect]:
+def _on_liveness(state: RaftState, event: ev.Liveness) -> list[Effect]:
     """Check quorum (§6.2): a leader whose voters do not ack is none; retry who came back."""
     returned = event.live - (state.live if state.live is not None else frozenset())
     returned |= state.objecting - event.objecting
@@ -216,7 +179,7 @@ def _on_liveness(state: RaftState, event: Liveness) -> list[Effect]:
     return []
 
 
-def _on_saved(state: RaftState, event: Saved) -> list[Effect]:
+def _on_saved(state: RaftState, event: ev.Saved) -> list[Effect]:
     """Count what is durable: the own entries at a leader, the own vote at a candidate (S1, S3)."""
     state.durable_number = max(state.durable_number, min(event.number, state.saved_number))
     while state.unsaved and state.unsaved[0][0] <= event.number:
@@ -225,7 +188,7 @@ def _on_saved(state: RaftState, event: Saved) -> list[Effect]:
     return election.on_ballot_durable(state)
 
 
-def _on_stop(state: RaftState, event: Stop) -> list[Effect]:
+def _on_stop(state: RaftState, event: ev.Stop) -> list[Effect]:
     effects = step_down(state, event.reason)
     tickets, state.bootstrap_tickets = state.bootstrap_tickets, ()
     effects += [refuse(ticket, state, event.reason) for ticket in tickets]
@@ -236,11 +199,11 @@ def _on_stop(state: RaftState, event: Stop) -> list[Effect]:
 def _answer_stopped(state: RaftState, event: Event) -> list[Effect]:
     text = f"the replica of shard {state.shard_id} on {state.node_id} has stopped; see its log"
     match event:
-        case Propose():
+        case ev.Propose():
             return [refuse(ticket, state, text) for ticket in event.tickets]
-        case ReadIndex() | AddServer() | RemoveServer():
+        case ev.ReadIndex() | ev.AddServer() | ev.RemoveServer():
             return [refuse(event.ticket, state, text)]
-        case Bootstrap() | TransferLeadership() if event.ticket is not None:
+        case ev.Bootstrap() | ev.TransferLeadership() if event.ticket is not None:
             return [refuse(event.ticket, state, text)]
         case _:
             return []
@@ -284,6 +247,7 @@ def _set_deadline(state: RaftState) -> None:
         transfer = leadership.transfer
         times = (
             replication.next_retry_s(state, leadership),
+            replication.news_due_s(state, leadership),
             membership.learner_deadline_s(state, leadership),
             transfer.until_s if transfer is not None else None,
         )

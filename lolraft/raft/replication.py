@@ -50,7 +50,26 @@ def replicate(state: RaftState) -> list[Effect]:
     for member, progress in leadership.progress.items():
         if is_reachable(state, member):
             effects += _send_to(state, member, progress)
+    if not any(_owes_commit(state, *item) for item in leadership.progress.items()):
+        leadership.news_due_s = None
     return effects
+
+
+def _owes_commit(state: RaftState, member: NodeId, progress: Progress) -> bool:
+    behind = progress.snapshot is None and progress.commit_sent < state.commit_index
+    return behind and is_reachable(state, member)
+
+
+def news_due_s(state: RaftState, leadership: Leadership) -> float | None:
+    """
+    Return when followers must be told of a commit; None while an answer of theirs comes first.
+
+    The next append carries it along. Told at once, every write of a client that waits for each
+    answer would cost twice the messages, just when its answer is on the way.
+    """
+    items = leadership.progress.items()
+    waits = any(_owes_commit(state, *item) and item[1].in_flight == 0 for item in items)
+    return leadership.news_due_s if waits else None
 
 
 def is_reachable(state: RaftState, member: NodeId) -> bool:
@@ -75,14 +94,20 @@ def _send_to(state: RaftState, member: NodeId, progress: Progress) -> list[Effec
         entries = state.log.slice(
             progress.next_index, state.limits.append_entries, state.limits.append_bytes
         )
-        owes_commit = progress.commit_sent < state.commit_index and progress.in_flight == 0
-        if not entries.terms and not progress.must_ask and not owes_commit:
+        owes_commit = _is_due(state) and progress.commit_sent < state.commit_index
+        tells = progress.must_ask or (owes_commit and progress.in_flight == 0)
+        if not entries.terms and not tells:
             break
         effects.append(_append_to(state, member, progress, entries))
         if progress.probing:
             break
         progress.next_index = entries.last + 1
     return effects
+
+
+def _is_due(state: RaftState) -> bool:
+    due_s = state.leadership.news_due_s if state.leadership is not None else None
+    return due_s is not None and state.now_s >= due_s - 1e-9
 
 
 def _append_to(state: RaftState, member: NodeId, progress: Progress, entries: Entries) -> Send:
@@ -315,3 +340,5 @@ def advance_commit(state: RaftState) -> None:
     index = committed_index(state.configuration, match)
     if index > state.commit_index and state.log.term_at(index) == state.current_term:
         state.commit_index = index
+        if state.leadership.news_due_s is None:
+            state.leadership.news_due_s = state.now_s + state.timing.commit_news_s

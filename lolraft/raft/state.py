@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from lolraft.raft.effects import Answer, Code, Effect, FetchSnapshot, Notice
 from lolraft.raft.events import AddServer, RemoveServer
@@ -84,81 +84,46 @@ class Leadership:
     early_changes: list[AddServer | RemoveServer] = field(default_factory=list)
     change: Change | None = None
     transfer: Transfer | None = None
+    news_due_s: float | None = None  # When followers must hear of the commit at the latest.
 
 
+@dataclass(slots=True, eq=False)
 class RaftState:
     """One replica of one shard. Small when idle: what only a leader needs hangs on `leadership`."""
 
-    __slots__ = (
-        "acking",
-        "attempt",
-        "ballot",
-        "ballot_number",
-        "bootstrap_tickets",
-        "commit_index",
-        "configurations",
-        "deadline_s",
-        "durable_index",
-        "durable_number",
-        "fetching",
-        "group_id",
-        "last_applied",
-        "leader_id",
-        "leadership",
-        "limits",
-        "live",
-        "log",
-        "node_id",
-        "now_s",
-        "objecting",
-        "odd_messages",
-        "proven",
-        "role",
-        "saved_number",
-        "seed",
-        "shard_id",
-        "snapshot",
-        "stopped",
-        "timing",
-        "unsaved",
-        "votes",
-    )
-
-    def __init__(
-        self, node_id: NodeId, shard_id: ShardId, *, seed: int, timing: Timing, limits: Limits
-    ) -> None:
-        self.node_id = node_id
-        self.shard_id = shard_id
-        self.seed = seed
-        self.timing = timing
-        self.limits = limits
-        self.now_s = 0.0
-        self.role = Role.FOLLOWER
-        self.ballot: Ballot = NO_BALLOT
-        self.ballot_number = 0  # The Save that made the ballot durable, or will.
-        self.leader_id: NodeId | None = None  # Whom this replica believes in.
-        self.log = Log()
-        self.commit_index: Index = 0
-        self.last_applied: Index = 0
-        self.snapshot: SnapshotMeta | None = None
-        self.configurations: list[tuple[Index, Configuration]] = []  # Since the snapshot, rising.
-        self.group_id: GroupId = 0
-        self.saved_number = 0  # Of the last Save issued.
-        self.durable_number = 0  # Of the last one that is durable.
-        self.durable_index: Index = 0  # Entries up to here, as they are now, are durable.
-        self.unsaved: deque[tuple[int, Index]] = deque()  # (number, last index) on their way.
-        self.deadline_s: float | None = None
-        self.attempt = 0  # Failed election rounds since a leader was last believed in (L8).
-        self.votes: dict[NodeId, bool] | None = None
-        self.live: frozenset[NodeId] | None = None  # None: the node has not said yet.
-        self.acking: frozenset[NodeId] | None = None
-        self.objecting: frozenset[NodeId] = frozenset()
-        self.proven = True
-        self.stopped = False
-        self.fetching: FetchSnapshot | None = None
-        self.leadership: Leadership | None = None
-        self.bootstrap_tickets: tuple[Ticket, ...] = ()
-        self.odd_messages = 0
+    node_id: NodeId
+    shard_id: ShardId
+    _: KW_ONLY
+    seed: int
+    timing: Timing
+    limits: Limits
+    now_s: float = 0.0
+    role: Role = Role.FOLLOWER
+    ballot: Ballot = NO_BALLOT
+    ballot_number: int = 0  # The Save that made the ballot durable, or will.
+    leader_id: NodeId | None = None  # Whom this replica believes in.
+    log: Log = field(default_factory=Log)
+    commit_index: Index = 0
+    last_applied: Index = 0
+    snapshot: SnapshotMeta | None = None
+    configurations: list[tuple[Index, Configuration]] = field(default_factory=list)  # Rising.
+    group_id: GroupId = 0
+    saved_number: int = 0  # Of the last Save issued.
+    durable_number: int = 0  # Of the last one that is durable.
+    durable_index: Index = 0  # Entries up to here, as they are now, are durable.
+    unsaved: deque[tuple[int, Index]] = field(default_factory=deque)  # (number, last index).
+    deadline_s: float | None = None
+    attempt: int = 0  # Failed election rounds since a leader was last believed in (L8).
+    votes: dict[NodeId, bool] | None = None
+    live: frozenset[NodeId] | None = None  # None: the node has not said yet.
+    acking: frozenset[NodeId] | None = None
+    objecting: frozenset[NodeId] = frozenset()
+    proven: bool = True
+    stopped: bool = False
+    fetching: FetchSnapshot | None = None
+    leadership: Leadership | None = None
+    bootstrap_tickets: tuple[Ticket, ...] = ()
+    odd_messages: int = 0
 
     @property
     def group(self) -> int:

@@ -193,6 +193,7 @@ class Timing:
     election_timeout_s: float = 1.0  # Ten intervals (L11); for check quorum and stalls.
     election_delay_max_s: float = 5.0  # Doubling delays stop here (L8).
     retry_s: float = 0.3  # An unanswered append to a live peer is sent again.
+    commit_news_s: float = 0.01  # So long a commit waits for an append that carries it along.
     catch_up_s: float = 10.0  # A learner without progress for so long is taken out (C2).
     transfer_s: float = 1.0  # A leadership transfer that takes longer is given up.
 

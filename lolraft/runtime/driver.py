@@ -18,6 +18,7 @@ from lolraft.multiraft.events import (
     ClientGone,
     ClientRequest,
     Event,
+    FrameWritten,
     HostShard,
     OperatorTimeoutNow,
     Shutdown,
@@ -165,7 +166,9 @@ class Driver:
         if self._stopped:
             return
         self._inbox.append(event)
-        self._turn_soon()
+        # A frame that is written when nothing waits behind it is news for the next turn only.
+        if not isinstance(event, FrameWritten) or self.machine.waits_for(event.peer):
+            self._turn_soon()
 
     def _turn_soon(self) -> None:
         if not self._turn_is_due and self._machine is not None:

@@ -10,7 +10,7 @@ from lolraft.multiraft.effects import Effect
 from lolraft.multiraft.events import Event
 from lolraft.multiraft.records import NodeRecord, ShardRecord
 from lolraft.multiraft.report import MachineReport
-from lolraft.raft.types import ShardId
+from lolraft.raft.types import NodeId, ShardId
 
 
 class Machine(Protocol):
@@ -21,6 +21,9 @@ class Machine(Protocol):
 
     def next_deadline_s(self) -> float | None:
         """Return when a turn is due though nothing arrives; None when never."""
+
+    def waits_for(self, peer_id: NodeId) -> bool:
+        """Return whether a frame for *peer_id* waits for its stream."""
 
     def report(self, now_s: float, shards: Collection[ShardId] | None = None) -> MachineReport:
         """Return the whole picture, or with only some of the shards in it."""

@@ -29,6 +29,7 @@ class DurableCommit(Checker):
         super().__init__(world)
         self._highest: dict[tuple[ShardId, int], Index] = {}
         self._ruled: dict[tuple[NodeId, int, ShardId], Index] = {}  # Its configuration's index.
+        self._led: dict[tuple[NodeId, int, ShardId], Term] = {}  # Who led when last looked at.
 
     def after_turn(
         self, node: SimNode, changed: Sequence[Shard], effects: Sequence[Effect]
@@ -39,17 +40,21 @@ class DurableCommit(Checker):
             mark = (node.node_id, node.life, shard.shard_id)
             since = self._ruled.get(mark, 0)
             self._ruled[mark] = state.configuration_index
-            if state.role is not Role.LEADER:
-                continue
+            led = self._led.pop(mark, None)
+            leads = state.role is Role.LEADER
+            if leads:
+                led = self._led[mark] = state.current_term
             group, index = (shard.shard_id, state.group), state.commit_index
-            if index <= self._highest.get(group, 1):
-                continue
-            self._highest[group] = index
             term = state.log.term_at(index)
+            if led is None or index <= self._highest.get(group, 1):
+                continue
+            if not leads and term != led:
+                continue  # It led, follows now, and has heard of this from somebody else.
+            self._highest[group] = index
             assert term is not None, "a leader has what it commits"
-            if term != state.current_term:
+            if term != led:
                 self.broken(
-                    f"{node.node_id} leads shard {shard.shard_id} in term {state.current_term} and"
+                    f"{node.node_id} leads shard {shard.shard_id} in term {led} and"
                     f" commits entry {index} of term {term} by counting (figure 3.7)"
                 )
             self._look(node, shard, index, term, since)

@@ -36,6 +36,7 @@ class Scripted:
         self.answer: Answer = lambda events: []
         self.deadline_s: float | None = None
         self.turned = asyncio.Event()
+        self.waiting: set[NodeId] = set()  # Peers for whom a frame waits.
 
     def turn(self, now_s: float, events: list[Event]) -> list[Effect]:
         self.turns.append(events)
@@ -47,6 +48,9 @@ class Scripted:
 
     def next_deadline_s(self) -> float | None:
         return self.deadline_s
+
+    def waits_for(self, peer_id: NodeId) -> bool:
+        return peer_id in self.waiting
 
     def report(self, now_s: float) -> MachineReport:
         raise NotImplementedError

@@ -15,6 +15,7 @@ from lolraft.multiraft.events import (
     ClientGone,
     ClientRequest,
     Event,
+    FrameWritten,
     HostShard,
     Persisted,
     PersistFailed,
@@ -25,7 +26,7 @@ from lolraft.multiraft.events import (
 from lolraft.multiraft.frames import RequestKind
 from lolraft.multiraft.records import Batch, NodeRecord, ShardRecord
 from lolraft.raft.effects import Code, Save
-from lolraft.raft.types import Clock, Configuration, SnapshotMeta
+from lolraft.raft.types import Clock, Configuration, NodeId, SnapshotMeta
 from lolraft.runtime.tickets import Tickets
 from lolraft.runtime.transport import SnapshotUnavailable
 from tests.unit.runtime.scripted import (
@@ -42,6 +43,20 @@ async def test_what_arrives_in_one_iteration_is_one_turn(node: Node) -> None:
     assert node.machine.turns == []
     await rounds()
     assert node.machine.turns == [[HostShard(shard_id=shard_id) for shard_id in range(100)]]
+
+
+async def test_a_written_frame_brings_a_turn_only_where_another_waits(node: Node) -> None:
+    written = FrameWritten(peer=NodeId("http://n2:1"))
+    node.driver.post(written)
+    await rounds()
+    assert node.machine.turns == []
+    node.driver.post(HostShard(shard_id=1))
+    await rounds()
+    assert node.machine.turns == [[written, HostShard(shard_id=1)]], "in the order of arrival"
+    node.machine.waiting.add(written.peer)
+    node.driver.post(written)
+    await rounds()
+    assert node.machine.turns[1:] == [[written]]
 
 
 async def test_an_idle_node_takes_no_turn(node: Node) -> None:
