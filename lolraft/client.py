@@ -23,6 +23,9 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
 TRY_S = 2.0
 """A node that has not answered for so long is left for another; the request may still happen."""
 
+SHUN_S = 30.0
+"""So long a leader that could not be reached is asked by way of the servers that we know."""
+
 RETRIED = {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED", "DEADLINE_EXCEEDED"}
 ELSEWHERE = {"FAILED_PRECONDITION", "NOT_FOUND"}
 """One server's word, not the group's: it was removed, never joined, or does not host the shard."""
@@ -64,6 +67,7 @@ class RaftClient:
         self._dial = dial
         self._nodes: dict[NodeId, SubmitChannel] = {}
         self._leaders: dict[ShardId, NodeId] = {}
+        self._shunned: dict[NodeId, float] = {}  # Leaders that we were told of, and until when.
         self._closed = False
         self._next = random.randrange(len(self._servers))
 
@@ -138,6 +142,7 @@ class RaftClient:
         async def attempt(node: SubmitChannel, within_s: float) -> bytes:
             reply = await node.submit(shard_id, kind, message, request_id, within_s)
             if reply.code == "OK":
+                self._learn_leader(shard_id, reply.leader_id)
                 return reply.message
             raise Refused(reply)
 
@@ -264,7 +269,14 @@ class RaftClient:
                 return server
         return self._servers[start]
 
+    def _learn_leader(self, shard_id: ShardId, leader_id: NodeId | None) -> None:
+        """Go straight to who answered by way of another, unless it cannot be reached from here."""
+        if leader_id is not None and self._shunned.get(leader_id, 0.0) <= time.monotonic():
+            self._leaders[shard_id] = leader_id
+
     def _learn(self, shard_id: ShardId, asked: NodeId, reply: Reply) -> None:
+        if reply.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED") and asked not in self._servers:
+            self._shunned[asked] = time.monotonic() + SHUN_S
         if reply.leader_id is not None and reply.leader_id != asked:
             self._leaders[shard_id] = reply.leader_id
             return

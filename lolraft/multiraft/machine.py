@@ -275,7 +275,7 @@ class NodeMachine:
         for forward in frame.forwards:
             requests.on_forward(node, peer, frame.epoch, forward)
         for reply in frame.replies:
-            requests.on_reply(node, reply)
+            requests.on_reply(node, peer, reply)
 
     def _with_belief(self, peer: Peer, epoch: int, shard_id: ShardId, message: Message) -> Message:
         """Say whether an append makes its receiver believe: its epoch is the newest heard (L1)."""

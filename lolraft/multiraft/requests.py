@@ -267,8 +267,8 @@ def _forward(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None
     node.forwarded[forward.number] = ticket
 
 
-def on_reply(node: Node, reply: ForwardReply) -> None:
-    """Pass the leader's answer on."""
+def on_reply(node: Node, peer: Peer, reply: ForwardReply) -> None:
+    """Pass the leader's answer on, and who gave it: the next request need not come by here."""
     if reply.to_epoch != node.record.epoch:
         return
     if reply.number in node.probes:
@@ -276,7 +276,9 @@ def on_reply(node: Node, reply: ForwardReply) -> None:
         return
     ticket = node.forwarded.pop(reply.number, None)
     if ticket is not None and ticket in node.requests:
-        finish(node, ticket, reply.code, reply.message, reply.leader_id)
+        by_leader = reply.code in (Code.OK, Code.ABORTED)
+        leader_id = peer.node_id if by_leader else reply.leader_id
+        finish(node, ticket, reply.code, reply.message, leader_id)
 
 
 def expire_forwarded(node: Node) -> None:

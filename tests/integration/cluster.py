@@ -206,6 +206,11 @@ class Cluster:
 
         await self.until(same)
 
+    async def caught_up(self, node_id: NodeId, shard_id: ShardId = 0) -> None:
+        """Wait until one member has applied what anybody had committed when this began."""
+        reached = max(self.shard(other, shard_id).commit_index for other in self.nodes)
+        await self.until(lambda: self.shard(node_id, shard_id).applied_index >= reached)
+
     # --- asking ----------------------------------------------------------------------------------
 
     async def ask(

@@ -47,7 +47,7 @@ async def test_writes_go_on_while_leaders_die_and_none_counts_twice(tmp_path: Pa
             seen = acknowledged
             await cluster.until(lambda seen=seen: acknowledged > seen + 100)  # type: ignore[misc]
             await cluster.start(leader)
-            await cluster.settled()
+            await cluster.caught_up(leader)
         stop = True
         await asyncio.gather(*writers)
         assert value(await client.read(0, read())) == acknowledged

@@ -180,6 +180,25 @@ async def test_a_hint_is_followed_at_once_and_remembered(fakes: Fakes) -> None:
     assert len(leader.asked) == 5
 
 
+async def test_who_was_answered_by_way_of_another_goes_to_the_leader_next(fakes: Fakes) -> None:
+    leader = await fakes.start(echo)
+    other = await fakes.start(lambda asked: Told(message=asked.message, leader_id=leader.node_id))
+    async with RaftClient([other.node_id]) as client:
+        answers = [await client.read(0, b"%d" % n) for n in range(5)]
+    assert answers == [b"%d" % n for n in range(5)]
+    assert (len(other.asked), len(leader.asked)) == (1, 4)
+
+
+async def test_a_leader_out_of_reach_is_left_to_the_servers_that_reach_it(fakes: Fakes) -> None:
+    nowhere = "http://127.0.0.1:1"
+    other = await fakes.start(lambda asked: Told(message=asked.message, leader_id=nowhere))
+    async with RaftClient([other.node_id]) as client:
+        answers = [await client.read(0, b"%d" % n) for n in range(5)]
+        tried = [server for server in client._nodes if server != other.node_id]
+    assert answers == [b"%d" % n for n in range(5)]
+    assert (len(other.asked), tried) == (5, [nowhere])
+
+
 async def test_all_are_asked_before_a_no_is_believed(fakes: Fakes) -> None:
     strangers = [await fakes.start(lambda _: Told(FAILED_PRECONDITION, b"no")) for _ in range(3)]
     async with RaftClient([one.node_id for one in strangers]) as client:
