@@ -71,6 +71,11 @@ class Segments:
             del self._users[batch]
             self._garbage.append(batch)
 
+    @property
+    def has_garbage(self) -> bool:
+        """Return whether there are batches to delete."""
+        return bool(self._garbage)
+
     def take_garbage(self, most: int) -> list[int]:
         """Return up to *most* batches that may be deleted now."""
         return [self._garbage.popleft() for _ in range(min(most, len(self._garbage)))]

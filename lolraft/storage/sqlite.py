@@ -256,11 +256,26 @@ class SqliteStorage(Storage):
         if self._failed is not None:
             raise StorageError(f"the store failed and takes no more batches: {self._failed}")
         try:
-            with Transaction(self._db):
-                self._write(batch)
+            if self._is_one_statement(batch):
+                self._write(batch)  # A statement alone is a transaction.
+            else:
+                with Transaction(self._db):
+                    self._write(batch)
         except (sqlite3.Error, OSError, OverflowError, struct.error) as broken:
             self._failed = str(broken)
             raise self._refusal("write to", broken) from broken
+
+    def _is_one_statement(self, batch: Batch) -> bool:
+        """
+        Return whether all that there is to do is to insert one row: how most commits are.
+
+        Each statement has to win the interpreter's lock back from a busy loop (P2).
+        """
+        plain = all(
+            (save.ballot, save.snapshot, save.log_starts_after, save.truncate_from) == (None,) * 4
+            for _, save in batch.saves
+        )
+        return plain and not (batch.dropped or batch.node or self._segments.has_garbage)
 
     def _write(self, batch: Batch) -> None:
         self._batch += 1
