@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -15,13 +16,24 @@ from lab.faults import Fault, FaultKind
 Link = tuple[str, str]
 RULE = "transport rule"
 
+_spots = random.SystemRandom()
+
 
 def free_port(held: ExitStack) -> int:
-    """Return a port that is free now; it is held until *held* closes, so that none comes twice."""
-    probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-    probe.bind(("127.0.0.1", 0))
-    port: int = probe.getsockname()[1]
-    return port
+    """
+    Return a port of loopback that is free now; it is held until *held* closes.
+
+    It lies below the range from which kernels give ports to connections that go out: one of those
+    could otherwise sit on the port of a node that is to be restarted.
+    """
+    while True:
+        probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        port = _spots.randrange(10_000, 32_000)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return port
 
 
 class BaseCluster(Cluster):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -241,10 +240,7 @@ async def test_a_peer_that_takes_frames_but_no_receipts_come_is_dialled_again() 
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("lolraft.Peer", handlers),)
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server.add_insecure_port(f"127.0.0.1:{port}")
+    port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     node, transport = Posted(), GrpcTransport(patience_s=0.2)
     await transport.start(node)

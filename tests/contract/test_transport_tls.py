@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 
@@ -19,6 +18,7 @@ from lolraft.raft.types import Clock, NodeId, ShardId
 from lolraft.rpc.peer_listen import listen
 from lolraft.rpc.peer_transport import GrpcTransport
 from lolraft.runtime.transport import SnapshotPiece
+from tests.integration.cluster import free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl for keys")
 
@@ -53,9 +53,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
 
 
 async def test_frames_travel_between_nodes_with_certificates_only(tls: Tls) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        node_id = NodeId(f"https://127.0.0.1:{probe.getsockname()[1]}")
+    node_id = NodeId(f"https://127.0.0.1:{free_port()}")
     config = Config(node_id=node_id, tls=tls)
     server = listen(config)
     here, there = Posted(), Posted()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from lolraft.runtime.transport import (
     SnapshotUnavailable,
     Transport,
 )
+from tests.integration.cluster import free_id
 
 GROUP = 0xFEDCBA9876543210
 META = SnapshotMeta(
@@ -154,9 +154,7 @@ class GrpcWorld(World):
             await self.stop(transport)
 
     def new_id(self) -> NodeId:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return NodeId(f"http://127.0.0.1:{probe.getsockname()[1]}")
+        return free_id()
 
 
 def frame_of(sender: NodeId, *, size: int = 3) -> Frame:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import random
-import socket
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
+from lab.cluster.base import free_port as lab_port
 from lolraft.app import RaftApp
 from lolraft.config import Config
 from lolraft.errors import Rejected
@@ -23,19 +23,11 @@ from lolraft.raft.types import NodeId, ShardId
 PATIENCE_S = 15.0
 """How long a condition may take to come true; far more than it needs, for a loaded machine."""
 
-_spots = random.Random(os.getpid())  # Each xdist worker is a process of its own.
-
 
 def free_port() -> int:
-    """Return a port on loopback below the range from which the kernel gives ports away."""
-    while True:
-        port = _spots.randrange(10_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
+    """Return a port that no process listens on, and no connection will take."""
+    with ExitStack() as held:
+        return lab_port(held)
 
 
 def free_id() -> NodeId:
@@ -265,7 +257,7 @@ class Cluster:
             message,
             node_id=node_id,
             shard_id=shard_id,
-            request_id=request_id or f"{_spots.getrandbits(64):016x}",
+            request_id=request_id or f"{secrets.randbits(64):016x}",
         )
 
     async def read(
