@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lolraft.multiraft import answering, beliefs, commands, requests
+from lolraft.multiraft import answering, beliefs, commands, proposals
 from lolraft.multiraft.effects import (
     RunApply,
     RunDrop,
@@ -13,8 +13,8 @@ from lolraft.multiraft.effects import (
 )
 from lolraft.multiraft.events import Applied
 from lolraft.multiraft.node import ApplyJob, Node, Shard
+from lolraft.multiraft.proposals import UNKNOWN
 from lolraft.multiraft.records import ShardRecord
-from lolraft.multiraft.requests import UNKNOWN
 from lolraft.multiraft.sessions import NEVER, Row
 from lolraft.raft.effects import Code, ServeRead
 from lolraft.raft.events import SnapshotTaken
@@ -69,9 +69,9 @@ def _finish_job(
             assert row is not None, "a duplicate has a row"
             assert row.code is not None, "the first of its kind has an answer"
             code, answer = row.code, row.answer
-        requests.answer_index(node, shard, index, term, code, answer)
+        proposals.answer_index(node, shard, index, term, code, answer)
     shard.applied_index = max(shard.applied_index, job.last)
-    requests.answer_overtaken(node, shard, job.last)
+    proposals.answer_overtaken(node, shard, job.last)
     _want_snapshot(node, shard)
 
 
@@ -154,7 +154,7 @@ def on_removed(node: Node, shard: Shard, index: Index) -> None:
     starts after them; until then a crash brings it back as it was.
     """
     shard_id = shard.shard_id
-    requests.on_leadership_lost(node, shard)
+    proposals.on_leadership_lost(node, shard)
     for ticket, request in list(node.requests.items()):
         if request.shard_id == shard_id and request.forwarded_to is None:
             answering.refuse(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lolraft.multiraft import requests
+from lolraft.multiraft import proposals, requests
 from lolraft.multiraft.frames import Claim
 from lolraft.multiraft.node import Node, Shard
 from lolraft.multiraft.peers import Peer
@@ -58,7 +58,7 @@ def after_step(node: Node, shard: Shard, before: Glance) -> None:
     if led and (not leads or now.term != before.term):
         shard.confirms.clear()
         node.confirming.discard(shard_id)
-        requests.on_leadership_lost(node, shard)
+        proposals.on_leadership_lost(node, shard)
     if led != leads or now.term != before.term or now.configuration is not before.configuration:
         _claim(node, shard)
     if now.leader_id != before.leader_id:

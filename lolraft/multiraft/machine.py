@@ -15,6 +15,8 @@ from lolraft.multiraft import (
     beats,
     beliefs,
     disk,
+    probes,
+    proposals,
     reporting,
     requests,
     stepping,
@@ -138,7 +140,7 @@ class NodeMachine:
                 peer.detector.restart(now_s)
         for event in events:
             self._take(event)
-        requests.propose(node)
+        proposals.propose(node)
         stepping.drain(node)
         self._take_deadlines()
         stepping.drain(node)
@@ -197,7 +199,7 @@ class NodeMachine:
                 if shard.state.deadline_s == deadline_s:
                     node.watch_deadline(shard)
         requests.expire_waiting(node)
-        requests.expire_probes(node)
+        probes.expire_probes(node)
         requests.expire_forwarded(node)
         disk.watch_for_stall(node)
 
@@ -328,7 +330,7 @@ class NodeMachine:
         for shard in node.shards.values():
             stepping.step_shard(node, shard, Stop(reason=reason))
         for ticket, request in list(node.requests.items()):
-            fate = requests.UNKNOWN if request.forwarded_to else "use another node"
+            fate = proposals.UNKNOWN if request.forwarded_to else "use another node"
             answering.refuse(node, ticket, Code.UNAVAILABLE, f"{reason}; {fate}")
         node.beat_at_s = node.now_s
 

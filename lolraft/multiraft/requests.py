@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from lolraft.multiraft import commands
+from lolraft.multiraft import probes, proposals
 from lolraft.multiraft.answering import finish, refuse
 from lolraft.multiraft.events import ClientRequest
 from lolraft.multiraft.frames import Forward, ForwardReply, RequestKind
 from lolraft.multiraft.node import Node, Request, Shard
 from lolraft.multiraft.peers import Peer
-from lolraft.raft.effects import Code, Proposed
+from lolraft.raft.effects import Code
 from lolraft.raft.events import (
     AddServer,
     Bootstrap,
-    Propose,
     ReadIndex,
     RemoveServer,
     TimeoutNow,
     TransferLeadership,
 )
-from lolraft.raft.types import Index, NodeId, Role, Term, Ticket
-
-PROBE_S = 2.0  # A server that is to be added must answer within this.
-UNKNOWN = "outcome unknown, try again with the same request id"
+from lolraft.raft.types import NodeId, Role, Ticket
 
 
 def on_client_request(node: Node, event: ClientRequest) -> None:
@@ -42,7 +38,7 @@ def on_client_request(node: Node, event: ClientRequest) -> None:
 def on_forward(node: Node, peer: Peer, epoch: int, forward: Forward) -> None:
     """Take a request that another node forwarded: one hop, so it is not passed on."""
     if forward.kind is RequestKind.PROBE:
-        _answer_probe(node, peer, epoch, forward)
+        probes.answer(node, peer, epoch, forward)
         return
     ticket, node.next_internal = node.next_internal, node.next_internal - 1
     request = Request(
@@ -80,7 +76,7 @@ def dispatch(node: Node, ticket: Ticket, request: Request) -> None:
 def _lead(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
     match request.kind:
         case RequestKind.WRITE:
-            _write(node, shard, ticket, request)
+            proposals.write(node, shard, ticket, request)
         case RequestKind.READ:
             shard.read_messages[ticket] = request.message
             node.todo.append((shard, ReadIndex(ticket=ticket)))
@@ -95,88 +91,9 @@ def _lead(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
             if server in shard.state.configuration.voters:
                 node.todo.append((shard, AddServer(ticket=ticket, server_id=server)))
             else:
-                _probe(node, shard, ticket, server)
+                probes.ask(node, shard, ticket, server)
         case RequestKind.PROBE:
             refuse(node, ticket, Code.INVALID_ARGUMENT, "a probe is not a client's request")
-
-
-def _write(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
-    if request.request_id:
-        row = shard.sessions.row(request.request_id)
-        if row is not None and row.code is not None:
-            finish(node, ticket, row.code, row.answer)  # Executed before: the same answer.
-            return
-        twins = shard.pending_ids.get(request.request_id)
-        if twins is not None:
-            twins.append(ticket)
-            return
-        shard.pending_ids[request.request_id] = []
-    size = len(request.message)
-    if shard.pending_bytes + size > node.config.limits.proposal_bytes and shard.pending_bytes:
-        shard.pending_ids.pop(request.request_id, None)
-        text = f"shard {shard.shard_id} has too much in flight; wait a little and try again"
-        refuse(node, ticket, Code.RESOURCE_EXHAUSTED, text)
-        return
-    shard.pending_bytes += size
-    node.proposing.setdefault(shard.shard_id, []).append(ticket)
-
-
-def propose(node: Node) -> None:
-    """Give all writes of this turn to their shards' replicas, one event a shard."""
-    proposing, node.proposing = node.proposing, {}
-    for shard_id, asked in proposing.items():
-        tickets = [ticket for ticket in asked if ticket in node.requests]  # Else refused since.
-        waiting = [node.requests[ticket] for ticket in tickets]
-        payloads = tuple(commands.encode(item.request_id, item.message) for item in waiting)
-        # `on_proposed` counts what the replica takes; what it refuses is not in flight.
-        shard = node.shards[shard_id]
-        size = sum(len(item.message) for item in waiting)
-        shard.pending_bytes = max(0, shard.pending_bytes - size)
-        node.todo.append((shard, Propose(tickets=tuple(tickets), payloads=payloads)))
-
-
-def on_proposed(node: Node, shard: Shard, proposed: Proposed) -> None:
-    """Remember who waits for which entries."""
-    size = sum(len(node.requests[ticket].message) for ticket in proposed.tickets)
-    shard.pending_bytes += size
-    shard.proposals.append((proposed.first.index, proposed.first.term, proposed.tickets, size))
-
-
-def answer_index(
-    node: Node, shard: Shard, index: Index, term: Term, code: Code, answer: bytes
-) -> None:
-    """Answer who proposed the entry at *index*, if that very entry was applied."""
-    for first, proposed_term, tickets, _ in shard.proposals:
-        if index < first:
-            return
-        if index < first + len(tickets):
-            if proposed_term == term:
-                finish(node, tickets[index - first], code, answer)
-            return
-
-
-def answer_overtaken(node: Node, shard: Shard, last: Index) -> None:
-    """Forget proposals whose entries have all been applied."""
-    while shard.proposals and shard.proposals[0][0] + len(shard.proposals[0][2]) - 1 <= last:
-        _, _, tickets, size = shard.proposals.popleft()
-        shard.pending_bytes -= size
-        for ticket in tickets:
-            if ticket in node.requests:
-                refuse(node, ticket, Code.UNAVAILABLE, f"another leader took over; {UNKNOWN}")
-
-
-def on_leadership_lost(node: Node, shard: Shard) -> None:
-    """Tell everybody who waited for an entry that its fate is open."""
-    proposals, shard.proposals = shard.proposals, type(shard.proposals)()
-    shard.pending_bytes = 0
-    text = f"leadership of shard {shard.shard_id} was lost; {UNKNOWN}"
-    for _, _, tickets, _ in proposals:
-        for ticket in tickets:
-            refuse(node, ticket, Code.UNAVAILABLE, text)
-    leftover, shard.pending_ids = shard.pending_ids, {}
-    for twins in leftover.values():
-        for ticket in twins:
-            refuse(node, ticket, Code.UNAVAILABLE, text)
 
 
 def _ask_silent(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
@@ -272,7 +189,7 @@ def on_reply(node: Node, peer: Peer, reply: ForwardReply) -> None:
     if reply.to_epoch != node.record.epoch:
         return
     if reply.number in node.probes:
-        _on_probe_reply(node, reply)
+        probes.on_reply(node, reply)
         return
     ticket = node.forwarded.pop(reply.number, None)
     if ticket is not None and ticket in node.requests:
@@ -289,7 +206,7 @@ def expire_forwarded(node: Node) -> None:
         if request is not None and request.answer_by_s > node.now_s + 1e-9:
             return
         del node.forwarded[number]
-        text = f"no answer came from the leader for {node.config.answer_s:g} s; {UNKNOWN}"
+        text = f"no answer came from the leader for {node.config.answer_s:g} s; {proposals.UNKNOWN}"
         refuse(node, ticket, Code.UNAVAILABLE, text)
 
 
@@ -309,57 +226,7 @@ def on_peer_gone(node: Node, peer_id: NodeId) -> None:
         if repeatable and shard is not None and shard.state.leader_id != peer_id:
             dispatch(node, ticket, request)
         else:
-            text = f"the connection to the leader {peer_id} broke; {UNKNOWN}"
-            refuse(node, ticket, Code.UNAVAILABLE, text)
-
-
-def _probe(node: Node, shard: Shard, ticket: Ticket, server: NodeId) -> None:
-    """Ask the server first: does it live, host the shard, belong to no other group (C2)?"""
-    peer = node.peer(server)
-    node.next_number += 1
-    forward = Forward(number=node.next_number, kind=RequestKind.PROBE, shard_id=shard.shard_id)
-    peer.outbox.forward(forward)
-    node.probes[forward.number] = (node.now_s + PROBE_S, ticket)
-
-
-def _answer_probe(node: Node, peer: Peer, epoch: int, forward: Forward) -> None:
-    shard = node.shards.get(forward.shard_id)
-    reply = ForwardReply(
-        number=forward.number,
-        to_epoch=epoch,
-        code=Code.NOT_FOUND if shard is None else Code.OK,
-        group=shard.state.group if shard is not None else 0,
-        incarnation=node.record.incarnation,
-    )
-    peer.outbox.reply(reply)
-
-
-def _on_probe_reply(node: Node, reply: ForwardReply) -> None:
-    _, ticket = node.probes.pop(reply.number)
-    request = node.requests.get(ticket)
-    shard = node.shards.get(request.shard_id) if request is not None else None
-    if request is None or shard is None:
-        return
-    server = NodeId(request.message.decode())
-    if reply.code is not Code.OK:
-        text = f"{server} does not host shard {shard.shard_id}; start it with that shard"
-        refuse(node, ticket, Code.FAILED_PRECONDITION, text)
-    elif reply.group not in (0, shard.state.group):
-        text = f"{server} belongs to another group of shard {shard.shard_id}; wipe its data first"
-        refuse(node, ticket, Code.FAILED_PRECONDITION, text)
-    else:
-        add = AddServer(ticket=ticket, server_id=server, incarnation=reply.incarnation)
-        node.todo.append((shard, add))
-
-
-def expire_probes(node: Node) -> None:
-    """Give up on servers that do not answer: a group is never changed for one (fault 12)."""
-    late = [n for n, (until_s, _) in node.probes.items() if until_s <= node.now_s + 1e-9]
-    for number in late:
-        _, ticket = node.probes.pop(number)
-        if ticket in node.requests:
-            server = node.requests[ticket].message.decode()
-            text = f"{server} does not answer; see whether it runs and can be reached from here"
+            text = f"the connection to the leader {peer_id} broke; {proposals.UNKNOWN}"
             refuse(node, ticket, Code.UNAVAILABLE, text)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import replace
 
-from lolraft.multiraft import answering, applying, beliefs, requests
+from lolraft.multiraft import answering, applying, beliefs, proposals
 from lolraft.multiraft.effects import RunFetch
 from lolraft.multiraft.node import Node, Shard
 from lolraft.raft import core
@@ -115,7 +115,7 @@ def handle(node: Node, shard: Shard, effect: Effect) -> None:
         case Apply():
             applying.on_apply(node, shard, effect.entries)
         case Proposed():
-            requests.on_proposed(node, shard, effect)
+            proposals.on_proposed(node, shard, effect)
         case Answer():
             text = effect.message.encode()
             answering.finish(node, effect.ticket, effect.code, text, effect.leader_id)

@@ -166,14 +166,14 @@ PLANTED_NODE = (
     ),
     Mistake(
         "who proposed an overwritten entry gets the answer to another (DESIGN 4)",
-        "multiraft/requests.py",
+        "multiraft/proposals.py",
         "            if proposed_term == term:\n",
         "            if True:\n",
     ),
     Mistake(
         "a lost leadership leaves its clients waiting (DESIGN 4)",
         "multiraft/beliefs.py",
-        "        requests.on_leadership_lost(node, shard)\n",
+        "        proposals.on_leadership_lost(node, shard)\n",
         "        pass\n",
     ),
     Mistake(
@@ -190,7 +190,7 @@ PLANTED_NODE = (
     ),
     Mistake(
         "a refused write counts as in flight",
-        "multiraft/requests.py",
+        "multiraft/proposals.py",
         "        shard.pending_bytes = max(0, shard.pending_bytes - size)\n",
         "        shard.pending_bytes -= 0\n",
     ),
