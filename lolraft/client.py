@@ -23,6 +23,9 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
 TRY_S = 2.0
 """A node that has not answered for so long is left for another; the request may still happen."""
 
+LEAST_TRY_S = 0.1
+"""A try shorter than this says nothing of the server: what was heard before is the reason."""
+
 SHUN_S = 30.0
 """So long a leader that could not be reached is asked by way of the servers that we know."""
 
@@ -228,19 +231,23 @@ class RaftClient:
         until_s = time.monotonic() + patience_s
         pause_s = FIRST_PAUSE_S
         open_outcome = False
+        heard: Reply | None = None  # What the last server said that had the time to.
         not_here: set[NodeId] = set()
         hinted: set[NodeId] = set()
         while True:
             if self._closed:
                 raise RequestFailed("CANCELLED", CLOSED.decode(), outcome_known=not open_outcome)
             left_s = until_s - time.monotonic()
+            within_s = max(0.001, min(try_s, left_s))
             server = self._choose(shard_id, not_here)
             try:
-                return await attempt(self._node(server), max(0.001, min(try_s, left_s)))
+                return await attempt(self._node(server), within_s)
             except Refused as refused:
                 reply = refused.reply
             self._learn(shard_id, server, reply)
             open_outcome |= changes and reply.maybe_executed
+            if reply.code != "DEADLINE_EXCEEDED" or within_s >= LEAST_TRY_S:
+                heard = reply
             left_s = until_s - time.monotonic()
             if reply.code in ELSEWHERE and left_s > 0:
                 not_here.add(server)
@@ -251,7 +258,7 @@ class RaftClient:
                 or left_s <= pause_s
                 or not (repeats or not reply.maybe_executed)
             ):
-                raise _failed(reply, outcome_known=not open_outcome)
+                raise _failed(heard or reply, outcome_known=not open_outcome)
             if reply.leader_id is not None and reply.leader_id not in hinted:
                 hinted.add(reply.leader_id)  # At once, but two must not send us to and fro.
                 continue

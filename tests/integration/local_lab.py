@@ -72,6 +72,11 @@ class Lab:
         others = set(leader.voters) - {leader.node}
         return all(leader.match_index.get(name, 0) > 0 for name in others)
 
+    def all_hear(self) -> bool:
+        """Return whether every node has heard every other."""
+        links, count = self.view.links, len(self.names)
+        return len(links) == count * (count - 1) and all(link.phi < 8 for link in links.values())
+
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for *condition*; the picture is a value, nothing tells of its changes."""
         try:
@@ -155,6 +160,7 @@ async def local_lab(*, nodes: int = 3) -> AsyncIterator[Lab]:
             )
             await lab.leader()
             await lab.until(lab.all_follow)
+            await lab.until(lab.all_hear)
             yield lab
         finally:
             await lab.close()

@@ -16,6 +16,9 @@ from tests.integration.cluster import free_id
 
 ROOT = Path(__file__).parents[2]
 
+PUT = '{"op":"put","key":"a","value":"1"}'
+GET = '{"op":"get","key":"a"}'
+
 
 def lolraft(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -56,14 +59,12 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     served = Served(tmp_path_factory.mktemp("cli"))
+    for node_id in served.ids:  # A test may be the first one, and about a node that is up.
+        assert served.ask("read", node_id, "--shard", "0", GET).returncode == 0
     yield served
     for process in served.processes:
         process.kill()
         process.wait(10)
-
-
-PUT = '{"op":"put","key":"a","value":"1"}'
-GET = '{"op":"get","key":"a"}'
 
 
 def test_write_read_and_status(served: Served) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from lolraft import client as client_module
 from lolraft.client import RaftClient
 from lolraft.client_stream import BATCH, SubmitChannel
 from lolraft.errors import RequestFailed
@@ -214,6 +215,22 @@ async def test_a_write_without_an_id_is_not_sent_again(fakes: Fakes) -> None:
             await client.write(0, b"x", request_id="")
     assert not failed.value.outcome_known
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("least_s", "reason"), [(60.0, "UNAVAILABLE: no leader"), (0.0, "DEADLINE_EXCEEDED")]
+)
+async def test_a_last_try_that_was_too_short_hides_no_reason(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch, least_s: float, reason: str
+) -> None:
+    monkeypatch.setattr(client_module, "LEAST_TRY_S", least_s)
+    server = await fakes.start(
+        lambda _: Told(UNAVAILABLE, b"no leader") if len(server.asked) == 1 else None
+    )
+    async with RaftClient([server.node_id]) as client:
+        with pytest.raises(RequestFailed, match=reason):
+            await client.read(0, b"x", timeout_s=0.3)
+    assert len(server.asked) == 2
 
 
 # --- the end -------------------------------------------------------------------------------------
