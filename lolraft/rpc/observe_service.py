@@ -10,11 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import grpc
 
-from lolraft.multiraft import commands
 from lolraft.multiraft.effects import Tell
-from lolraft.multiraft.report import MachineReport, PeerReport, ShardReport
-from lolraft.raft.types import EntryKind
+from lolraft.multiraft.report import MachineReport
 from lolraft.rpc.answers import Context, refuse
+from lolraft.rpc.observed import log_range, node_event, peer_facts, shard_facts
 from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
 from lolraft.runtime.driver import Driver
 from lolraft.runtime.faults import FaultBox
@@ -24,8 +23,6 @@ DEFAULT_INTERVAL_S, LEAST_INTERVAL_S, LONGEST_INTERVAL_S = 0.25, 0.05, 3_600.0
 MOST_EVENTS, MOST_LINES = 1_000, 1_000  # Kept for a slow watcher; older ones are dropped.
 MOST_ENTRIES, DEFAULT_ENTRIES = 1_024, 64
 DEFAULT_PAYLOAD_BYTES = 256
-MOST_PAYLOAD_BYTES = 2 * 1024 * 1024
-"""Of one answer, over all its entries: clients take messages of 4 MiB."""
 
 
 def _version() -> str:
@@ -71,26 +68,7 @@ class ObserveService(observe_pb2_grpc.ObserveServicer):
         if found is None:
             text = f"shard {request.shard_id} is not hosted here"
             await refuse(context, grpc.StatusCode.NOT_FOUND, text)
-        entries = found.entries
-        share = MOST_PAYLOAD_BYTES // max(1, len(entries.payloads))
-        most = min(request.payload_bytes or DEFAULT_PAYLOAD_BYTES, share)
-        starts = [
-            commands.message_start(payload) if kind == EntryKind.COMMAND else 0
-            for kind, payload in zip(entries.kinds, entries.payloads, strict=True)
-        ]
-        columns = list(zip(starts, entries.payloads, strict=True))
-        return observe_pb2.LogRange(
-            base_term=found.base.term,
-            base_index=found.base.index,
-            commit_index=found.commit_index,
-            applied_index=found.applied_index,
-            last_index=found.last_index,
-            first=entries.first,
-            terms=entries.terms,
-            kinds=entries.kinds,
-            payloads=[payload[start : start + most] for start, payload in columns],
-            sizes=[len(payload) - start for start, payload in columns],
-        )
+        return log_range(found, request.payload_bytes or DEFAULT_PAYLOAD_BYTES)
 
 
 class _Watch:
@@ -105,7 +83,7 @@ class _Watch:
         self._events: deque[observe_pb2.NodeEvent] = deque(maxlen=MOST_EVENTS)
         self._lines: deque[LogRecord] = deque(driver.log_ring.tail(log_lines), maxlen=MOST_LINES)
         for wall_s, tell in driver.recent:
-            self._events.append(_event(wall_s, tell))
+            self._events.append(node_event(wall_s, tell))
         self._ends = (driver.subscribe(self._on_tell), driver.log_ring.subscribe(self._on_line))
         self._cpu_s = driver.facts().cpu_s
         self._at_s = time.monotonic()
@@ -116,7 +94,7 @@ class _Watch:
             end()
 
     def _on_tell(self, tell: Tell) -> None:
-        self._events.append(_event(time.time(), tell))
+        self._events.append(node_event(time.time(), tell))
 
     def _on_line(self, line: LogRecord) -> None:
         self._lines.append(line)
@@ -124,7 +102,7 @@ class _Watch:
     def update(self) -> observe_pb2.Update:
         """Return what changed since the last update, everything at first."""
         self._seq += 1
-        machine = self._driver.machine
+        machine, transport = self._driver.machine, self._driver.transport
         self._version, changed = machine.changed_since(self._version)
         report = machine.report(self._driver.clock(), changed)
         hosted = {shard.shard_id for shard in report.shards}
@@ -137,8 +115,13 @@ class _Watch:
             full=self._seq == 1,
             wall_s=time.time(),
             node=self._node(report),
-            peers=[self._peer(peer) for peer in report.peers],
-            shards=[_shard(shard) for shard in report.shards],
+            peers=[
+                peer_facts(
+                    peer, transport.bytes_sent(peer.peer), transport.bytes_received(peer.peer)
+                )
+                for peer in report.peers
+            ],
+            shards=[shard_facts(shard) for shard in report.shards],
             gone_shards=sorted(gone),
             events=events,
             log_lines=[
@@ -168,51 +151,3 @@ class _Watch:
             commits=facts.commits,
             pid=facts.pid,
         )
-
-    def _peer(self, peer: PeerReport) -> observe_pb2.PeerFacts:
-        transport = self._driver.transport
-        return observe_pb2.PeerFacts(
-            peer=peer.peer,
-            phi=peer.phi,
-            threshold=peer.threshold,
-            mean_s=peer.mean_s,
-            deviation_s=peer.deviation_s,
-            last_heard_s=peer.last_heard_s,
-            round_trip_s=peer.round_trip_s,
-            connected=peer.connected,
-            outbox_bytes=peer.outbox_bytes,
-            epoch=peer.epoch,
-            sent_bytes=transport.bytes_sent(peer.peer),
-            received_bytes=transport.bytes_received(peer.peer),
-        )
-
-
-def _event(wall_s: float, tell: Tell) -> observe_pb2.NodeEvent:
-    return observe_pb2.NodeEvent(
-        wall_s=wall_s,
-        kind=tell.kind,
-        text=tell.text,
-        shard_id=tell.shard_id,
-        term=tell.term,
-        peer=tell.peer or "",
-    )
-
-
-def _shard(shard: ShardReport) -> observe_pb2.ShardFacts:
-    return observe_pb2.ShardFacts(
-        shard_id=shard.shard_id,
-        role=shard.role,
-        term=shard.term,
-        leader_id=shard.leader_id or "",
-        voted_for=shard.voted_for or "",
-        commit_index=shard.commit_index,
-        applied_index=shard.applied_index,
-        last_index=shard.last_index,
-        last_term=shard.last_term,
-        snapshot_index=shard.snapshot_index,
-        group=shard.group,
-        voters=shard.voters,
-        outgoing=shard.outgoing,
-        learners=shard.learners,
-        match_index=dict(shard.lags),
-    )
