@@ -60,6 +60,10 @@ class BaseCluster(Cluster):
         """Return None: a full backend can do all of them."""
         return None
 
+    def now_s(self) -> float:
+        """Return the time of this machine."""
+        return time.time()
+
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call *callback* at every change."""
         self._callbacks.append(callback)
@@ -96,7 +100,7 @@ class BaseCluster(Cluster):
             number=self._count,
             kind=kind,
             nodes=nodes,
-            since_s=time.time(),
+            since_s=self.now_s(),
             mechanism=mechanism,
             links=tuple(links),
         )

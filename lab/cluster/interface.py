@@ -45,7 +45,9 @@ class Cluster(ABC):
     cannot be done.
     """
 
-    backend: str  # docker, local, connect (attached: watching, writing and transport rules only)
+    backend: (
+        str  # docker, local, sim, connect (attached: watching, writing and transport rules only)
+    )
     title: str  # For the title bar: `docker:lab3`.
 
     @abstractmethod
@@ -59,6 +61,10 @@ class Cluster(ABC):
     @abstractmethod
     def why_not(self, kind: FaultKind) -> str | None:
         """Return why this backend cannot do *kind*, or None when it can."""
+
+    @abstractmethod
+    def now_s(self) -> float:
+        """Return the time in which the cluster lives: seconds since 1970, or virtual ones."""
 
     @abstractmethod
     def on_change(self, callback: Callable[[], None]) -> None:

@@ -193,28 +193,35 @@ class Watcher:
             return None
         known = self._view.node(node.name)
         describe = describer(known.app if known is not None else "")
-        # A node of another version may know more kinds; columns of unequal length end early.
-        columns = zip(found.terms, found.kinds, found.payloads, found.sizes, strict=False)
-        entries = tuple(
-            EntryView(
-                index=found.first + position,
-                term=term,
-                kind=KIND_NAMES.get(kind, "?"),
-                text=_text(kind, payload, size, describe),
-                size_bytes=size,
-            )
-            for position, (term, kind, payload, size) in enumerate(columns)
+        return log_view(node.name, found, describe, time.time())
+
+
+def log_view(
+    node: str, found: observe_pb2.LogRange, describe: Callable[[bytes], str], at_s: float
+) -> LogView:
+    """Return what a node said of a window of a log, with its commands in words."""
+    # A node of another version may know more kinds; columns of unequal length end early.
+    columns = zip(found.terms, found.kinds, found.payloads, found.sizes, strict=False)
+    entries = tuple(
+        EntryView(
+            index=found.first + position,
+            term=term,
+            kind=KIND_NAMES.get(kind, "?"),
+            text=_text(kind, payload, size, describe),
+            size_bytes=size,
         )
-        return LogView(
-            node=node.name,
-            base_index=found.base_index,
-            base_term=found.base_term,
-            commit_index=found.commit_index,
-            applied_index=found.applied_index,
-            last_index=found.last_index,
-            entries=entries,
-            at_s=time.time(),
-        )
+        for position, (term, kind, payload, size) in enumerate(columns)
+    )
+    return LogView(
+        node=node,
+        base_index=found.base_index,
+        base_term=found.base_term,
+        commit_index=found.commit_index,
+        applied_index=found.applied_index,
+        last_index=found.last_index,
+        entries=entries,
+        at_s=at_s,
+    )
 
 
 def _stub(channel: grpc.aio.Channel) -> Any:  # noqa: ANN401  # Generated stubs are untyped.

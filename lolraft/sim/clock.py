@@ -44,3 +44,7 @@ class Clock:
                 return True
         self.now_s = max(self.now_s, until_s)
         return False
+
+    def step(self) -> bool:
+        """Do the next action, and return whether there was one."""
+        return bool(self._heap) and self.run(self._heap[0][0], lambda: True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -235,11 +235,12 @@ class World:
             text = f"{broken}\n\n{self.story.text()}\n\n{describe(self)}"
             raise Violation(broken.promise, text.removeprefix(f"{broken.promise}: ")) from None
 
-    def boot(self) -> None:
-        """Start all nodes, not quite at once."""
+    def boot(self, names: Collection[NodeId] | None = None) -> None:
+        """Start all nodes, or those of *names*, not quite at once."""
         chance = self.clock.chance("boot")
-        for node in self.nodes.values():
-            self.clock.after(chance.random() * 0.3, self._start, node)
+        for name, node in self.nodes.items():
+            if names is None or name in names:
+                self.clock.after(chance.random() * 0.3, self._start, node)
         self.clock.after(TICK_S, self._tick)
         self.clock.run(0.35)
         if self.plan.grows:

@@ -1,0 +1,1 @@
+"""Backend `sim`: the node machines of production under virtual time, in the lab's own process."""

@@ -1,0 +1,98 @@
+"""Virtual time that an event loop can wait on: held, slower, faster, or one event at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from lolraft.sim.clock import Clock
+
+FRAME_S = 0.02  # Of real time, between two advances.
+MOST_S = 0.5  # Of virtual time in one advance: the screen must not wait for it.
+QUANTUM_S = 0.01  # Of virtual time in one advance, as fast as possible.
+SETTLING = 4  # Turns of the event loop in which what woke up says what it wants next.
+
+
+class VirtualTime:
+    """
+    Advance a simulated world beside an event loop.
+
+    `speed` is virtual seconds per second; 0 holds the world, None lets it run as fast as it can.
+    Whoever waits with `sleep` waits in virtual time. *on_tick* is called every *tick_s* of it.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        speed: float | None,
+        tick_s: float,
+        on_tick: Callable[[], None],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self.speed = speed
+        self._clock = clock
+        self._tick_s = tick_s
+        self._on_tick = on_tick
+        self._on_failure = on_failure
+        self._epoch_s = time.time() - clock.now_s
+        self._task: asyncio.Task[None] | None = None
+        self.failed = False  # A promise was broken: time stands still for good.
+
+    @property
+    def wall_s(self) -> float:
+        """Return virtual time as seconds since 1970, as reports of real nodes carry it."""
+        return self._epoch_s + self._clock.now_s
+
+    def start(self) -> None:
+        """Let time pass from now on."""
+        self._clock.after(self._tick_s, self._tick)
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Let no more time pass."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait for *delay_s* seconds of virtual time."""
+        woken = asyncio.get_running_loop().create_future()
+        self._clock.after(delay_s, lambda: None if woken.done() else woken.set_result(None))
+        await woken
+
+    def step(self) -> bool:
+        """Do the next thing that happens anywhere in the world; time is held by the caller."""
+        if self.failed:
+            return False
+        return self._guarded(self._clock.step)
+
+    def _tick(self) -> None:
+        self._clock.after(self._tick_s, self._tick)
+        self._on_tick()
+
+    def _guarded(self, action: Callable[[], bool]) -> bool:
+        try:
+            return action()
+        except Exception as broken:  # A checker's `Violation`, or our own mistake: both are shown.
+            self.failed = True
+            self._on_failure(broken)
+            return False
+
+    async def _run(self) -> None:
+        at_s = time.monotonic()
+        while not self.failed:
+            if self.speed is None:
+                self._advance(QUANTUM_S)
+                for _ in range(SETTLING):
+                    await asyncio.sleep(0)
+            else:
+                await asyncio.sleep(FRAME_S)
+                passed_s, at_s = time.monotonic() - at_s, time.monotonic()
+                if self.speed:  # It may have changed meanwhile.
+                    self._advance(min(passed_s * self.speed, MOST_S))
+
+    def _advance(self, by_s: float) -> None:
+        until_s = self._clock.now_s + by_s
+        self._guarded(lambda: self._clock.run(until_s))

@@ -1,0 +1,47 @@
+"""A simulated world as the lab wants it: key-value apps, and everything that nodes tell kept."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.apps.counter import CounterApp
+from lab.apps.kv import KeyValueApp
+from lolraft.multiraft.effects import Tell
+from lolraft.raft.types import Index, NodeId, ShardId
+from lolraft.sim import Plan, World
+from lolraft.sim.app import SimApp
+from lolraft.sim.node import SimNode
+
+APPS: dict[str, Callable[[Path], SimApp]] = {"kv": KeyValueApp, "counter": CounterApp}
+
+
+class LabWorld(World):
+    """A world without chance's clients and faults: people, scripts and workloads bring theirs."""
+
+    def __init__(self, plan: Plan, app: str, directory: Path) -> None:
+        def make_app() -> SimApp:
+            return APPS[app](directory)
+
+        super().__init__(plan, make_app)
+        self.app_name = app
+        self.told: defaultdict[NodeId, list[tuple[float, Tell]]] = defaultdict(list)
+        self.commands: Counter[NodeId] = Counter()  # Applied since its start, by each node.
+
+    def tell(self, node: SimNode, tell: Tell) -> None:
+        """Keep what a node tells, for its watcher."""
+        self.told[node.node_id].append((self.clock.now_s, tell))
+        super().tell(node, tell)
+
+    def started(self, node: SimNode) -> None:
+        """Count from nothing."""
+        self.commands[node.node_id] = 0
+        super().started(node)
+
+    def applied(
+        self, node: SimNode, shard_id: ShardId, index: Index, message: bytes, app: SimApp
+    ) -> None:
+        """Count a command."""
+        self.commands[node.node_id] += 1
+        super().applied(node, shard_id, index, message, app)
