@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
             connect=tuple(options.connect),
             fresh=options.new,
             ascii_glyphs=options.ascii,
+            seed=options.seed,
         )
         return asyncio.run(show(wishes, say))
     except (ClusterError, LolraftError) as broken:

@@ -21,12 +21,16 @@ from lab.observe.view import ShardView
 from lab.observe.watch import Watcher
 from lab.setup.images import ensure_node_image
 from lab.setup.shell import SetupError
+from lab.sim.client import SimClient
+from lab.sim.cluster import SimCluster
+from lab.sim.watch import SimWatcher
 from lab.tui.app import LabApp
 from lab.tui.ports import Leaving
 from lolraft.client import RaftClient
 from lolraft.raft.types import NodeId
 
 LED_S = 20.0  # A cluster that takes longer to have leaders is shown as it is.
+BACKENDS = ("auto", "docker", "local", "sim")
 Progress = Callable[[str], None]
 
 
@@ -34,13 +38,14 @@ Progress = Callable[[str], None]
 class Wishes:
     """What the command line asks for."""
 
-    backend: str = "auto"  # auto, docker, local
+    backend: str = "auto"  # auto, docker, local, sim
     nodes: int = 3
     shards: str = "0"
     app: str = "kv"
     connect: tuple[str, ...] = ()
     fresh: bool = False  # A new cluster though one was left running.
     ascii_glyphs: bool = False
+    seed: int | None = None  # Of a simulated cluster.
 
 
 def choose(wishes: Wishes, progress: Progress) -> Cluster:
@@ -52,6 +57,10 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
     """
     if wishes.connect:
         return ConnectedCluster(wishes.connect)
+    if wishes.backend == "sim":
+        return SimCluster(
+            nodes=wishes.nodes, shards=wishes.shards, app=wishes.app, seed=wishes.seed
+        )
     kept = [
         run for run in runs.known_runs() if run.kept and wishes.backend in ("auto", run.backend)
     ]
@@ -89,8 +98,8 @@ async def show(wishes: Wishes, progress: Progress) -> int:
     heal_orphans(progress)
     cluster = choose(wishes, progress)
     leaving: Leaving | None = None
-    watcher = Watcher(cluster)
-    client: RaftClient | None = None
+    watcher = watcher_of(cluster)
+    client: RaftClient | SimClient | None = None
     with _signals_end_this_task() as signals:
         try:
             await cluster.start(progress)
@@ -110,8 +119,15 @@ async def show(wishes: Wishes, progress: Progress) -> int:
     return 0
 
 
-def client_of(cluster: Cluster) -> RaftClient:
+def watcher_of(cluster: Cluster) -> Watcher | SimWatcher:
+    """Return who looks at the nodes of *cluster*."""
+    return SimWatcher(cluster) if isinstance(cluster, SimCluster) else Watcher(cluster)
+
+
+def client_of(cluster: Cluster) -> RaftClient | SimClient:
     """Return a client that dials nodes where the lab watches them, whatever peers call them."""
+    if isinstance(cluster, SimCluster):
+        return cluster.client()
 
     def dial(server: NodeId) -> str:
         there = {node.node_id: node.watch_address for node in cluster.nodes()}
@@ -121,7 +137,10 @@ def client_of(cluster: Cluster) -> RaftClient:
 
 
 async def _end(
-    cluster: Cluster, watcher: Watcher, client: RaftClient | None, leave_running: bool
+    cluster: Cluster,
+    watcher: Watcher | SimWatcher,
+    client: RaftClient | SimClient | None,
+    leave_running: bool,
 ) -> None:
     try:
         await watcher.stop()
@@ -140,7 +159,7 @@ async def _whatever_comes(ending: Coroutine[Any, Any, None]) -> None:
     task.result()
 
 
-async def wait_for_leaders(watcher: Watcher, progress: Progress) -> None:
+async def wait_for_leaders(watcher: Watcher | SimWatcher, progress: Progress) -> None:
     """Wait until every shard is led, but not for ever."""
     progress("waiting for leaders")
     with suppress(TimeoutError):
@@ -149,7 +168,7 @@ async def wait_for_leaders(watcher: Watcher, progress: Progress) -> None:
                 await asyncio.sleep(0.05)  # The watcher's picture is a value.
 
 
-def _is_led(watcher: Watcher) -> bool:
+def _is_led(watcher: Watcher | SimWatcher) -> bool:
     """Return whether all is led and followed: at its very first start a node may not vote (S4)."""
     view = watcher.view
     live = reachable(view.nodes, view.now_s)
@@ -239,11 +258,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="./log", description="Watch a Raft cluster and break it; `./log heal` cleans up."
     )
     parser.add_argument("command", nargs="?", choices=("heal",), help="end what a dead lab left")
-    parser.add_argument("--backend", choices=("auto", "docker", "local"), default="auto")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto")
     parser.add_argument("--nodes", type=int, default=3, metavar="N", help="1 to 9 (default 3)")
     parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
     parser.add_argument("--app", default="kv", help="kv or counter")
     parser.add_argument("--connect", nargs="+", default=[], metavar="ADDRESS", help="running nodes")
+    parser.add_argument("--seed", type=int, help="of a simulated cluster (--backend sim)")
     parser.add_argument("--new", action="store_true", help="do not go on with one left running")
     parser.add_argument("--ascii", action="store_true", help="plain signs")
     return parser.parse_args(arguments)
