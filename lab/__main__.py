@@ -6,6 +6,7 @@ import asyncio
 import sys
 
 from lab.cluster.interface import ClusterError
+from lab.scenarios.headless import tell_scenarios
 from lab.session import Wishes, heal_all, parse, say, show
 from lolraft.config import parse_shards
 from lolraft.errors import ConfigError, LolraftError
@@ -18,6 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     if options.command == "heal":
         return heal_all(say)
+    if options.scenario is not None and (options.headless or options.scenario == "list"):
+        return tell_scenarios(options.scenario, options.backend, options.seed)
     try:
         if not 1 <= options.nodes <= MOST_NODES:
             raise ConfigError(f"--nodes is a number from 1 to {MOST_NODES}, not {options.nodes}")
@@ -33,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             fresh=options.new,
             ascii_glyphs=options.ascii,
             seed=options.seed,
+            scenario=options.scenario,
         )
         return asyncio.run(show(wishes, say))
     except (ClusterError, LolraftError) as broken:

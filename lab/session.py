@@ -46,6 +46,7 @@ class Wishes:
     fresh: bool = False  # A new cluster though one was left running.
     ascii_glyphs: bool = False
     seed: int | None = None  # Of a simulated cluster.
+    scenario: str | None = None
 
 
 def choose(wishes: Wishes, progress: Progress) -> Cluster:
@@ -263,6 +264,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
     parser.add_argument("--app", default="kv", help="kv or counter")
     parser.add_argument("--connect", nargs="+", default=[], metavar="ADDRESS", help="running nodes")
+    parser.add_argument(
+        "--scenario", metavar="NAME", help="play one; `list` names them, `all` needs --headless"
+    )
+    parser.add_argument("--headless", action="store_true", help="without a screen: pass or fail")
     parser.add_argument("--seed", type=int, help="of a simulated cluster (--backend sim)")
     parser.add_argument("--new", action="store_true", help="do not go on with one left running")
     parser.add_argument("--ascii", action="store_true", help="plain signs")

@@ -93,6 +93,10 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--app", default="kv", metavar="NAME|MODULE:CLASS", help="default: kv")
     parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
     parser.add_argument("--members", default="", metavar="ID,ID,ID", help="begin as this group")
+    parser.add_argument(
+        "--snapshot-entries", type=int, default=100_000, metavar="N", help="default: 100000"
+    )
+    parser.add_argument("--tail-entries", type=int, default=10_000, metavar="N", help="see Config")
     parser.add_argument("--enable-faults", action="store_true", help="let lolraft.Faults break it")
     _add_tls(parser)
 

@@ -55,6 +55,8 @@ def settings_of(options: argparse.Namespace, tls: Tls | None) -> Settings:
         shards=parse_shards(options.shards),
         members=members,
         enable_faults=options.enable_faults,
+        snapshot_entries=options.snapshot_entries,
+        tail_entries=options.tail_entries,
         tls=tls,
         app_name=options.app,
     )

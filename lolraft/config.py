@@ -93,7 +93,8 @@ class Config:
     loopback when the id is loopback and else on all interfaces. `data` None keeps everything in
     memory. `members`, the same on every node, makes an empty cluster one group per shard
     (DESIGN section 10); a node with a log ignores it. A replica whose log has grown by
-    `snapshot_entries`, or `snapshot_bytes` of commands, asks its app for a snapshot.
+    `snapshot_entries`, or `snapshot_bytes` of commands, asks its app for a snapshot; the log keeps
+    `tail_entries` behind it where a live follower needs them.
 
     Raises:
         ConfigError: a value makes no sense; the text says which.
@@ -109,6 +110,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     snapshot_entries: int = 100_000
     snapshot_bytes: int = 64 * 1024 * 1024
+    tail_entries: int = 10_000
     phi_threshold: float = PHI_THRESHOLD
     max_message_bytes: int = DEFAULT_MESSAGE_BYTES
     tls: Tls | None = None
@@ -135,6 +137,8 @@ class Config:
             raise ConfigError(f"{self.node_id}: an https id and TLS files go together")
         if self.snapshot_entries < 1 or self.snapshot_bytes < 1:
             raise ConfigError("snapshot_entries and snapshot_bytes must be positive")
+        if self.tail_entries < 0:
+            raise ConfigError(f"tail_entries is 0 or more, not {self.tail_entries}")
         if not self.phi_threshold > 0:
             raise ConfigError(f"the phi threshold must be positive, not {self.phi_threshold}")
         if self.max_message_bytes < 2 * self.limits.entry_bytes:

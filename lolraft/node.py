@@ -222,6 +222,7 @@ class RaftNode:
                 phi_threshold=config.phi_threshold,
                 members=config.members,
                 snapshot_entries=config.snapshot_entries,
+                tail_entries=config.tail_entries,
                 snapshot_bytes=config.snapshot_bytes,
                 # A frame holds what waits; the peer must be able to take it as one message.
                 outbox_bytes=config.max_message_bytes // 2,

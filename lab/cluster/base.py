@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import socket
 import time
@@ -63,6 +64,10 @@ class BaseCluster(Cluster):
     def now_s(self) -> float:
         """Return the time of this machine."""
         return time.time()
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait."""
+        await asyncio.sleep(delay_s)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call *callback* at every change."""

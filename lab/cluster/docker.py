@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack, suppress
 
 from lab.cluster import runs
@@ -53,9 +53,11 @@ class DockerCluster(BaseCluster):
         self._closed = False
 
     @classmethod
-    def begin(cls, *, nodes: int = 3, app: str = "kv", shards: str = "0") -> DockerCluster:
-        """Return a new cluster; `start` brings it up."""
-        return cls(runs.new_run("docker", app, shards), nodes)
+    def begin(
+        cls, *, nodes: int = 3, app: str = "kv", shards: str = "0", more: Sequence[str] = ()
+    ) -> DockerCluster:
+        """Return a new cluster, whose nodes get *more* arguments too; `start` brings it up."""
+        return cls(runs.new_run("docker", app, shards, more), nodes)
 
     async def start(self, progress: Callable[[str], None]) -> None:
         """Start the containers as one static group, or go on with those that were left running."""
@@ -95,7 +97,7 @@ class DockerCluster(BaseCluster):
 
     async def _make(self, name: str, port: int, members: str) -> None:
         arguments = ["serve", _id(name), "--data", "/data", "--app", self._run.app]
-        arguments += ["--shards", self._run.shards, "--enable-faults"]
+        arguments += ["--shards", self._run.shards, "--enable-faults", *self._run.more]
         arguments += ["--members", members] if members else []
         what = f"making {name}"
         await self._engine.call(

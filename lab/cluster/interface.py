@@ -67,6 +67,10 @@ class Cluster(ABC):
         """Return the time in which the cluster lives: seconds since 1970, or virtual ones."""
 
     @abstractmethod
+    async def sleep(self, delay_s: float) -> None:
+        """Wait in the time in which the cluster lives."""
+
+    @abstractmethod
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call *callback* whenever `nodes()` or `faults()` changed, by whoever."""
 

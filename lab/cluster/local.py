@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -35,9 +35,11 @@ class LocalCluster(BaseCluster):
         self._closed = False
 
     @classmethod
-    def begin(cls, *, nodes: int = 3, app: str = "kv", shards: str = "0") -> LocalCluster:
-        """Return a new cluster; `start` brings it up."""
-        return cls(runs.new_run("local", app, shards), nodes)
+    def begin(
+        cls, *, nodes: int = 3, app: str = "kv", shards: str = "0", more: Sequence[str] = ()
+    ) -> LocalCluster:
+        """Return a new cluster, whose nodes get *more* arguments too; `start` brings it up."""
+        return cls(runs.new_run("local", app, shards, more), nodes)
 
     @property
     def directory(self) -> Path:
@@ -84,7 +86,7 @@ class LocalCluster(BaseCluster):
         place.mkdir(parents=True, exist_ok=True)
         arguments = ["serve", node.node_id, "--listen", f"127.0.0.1:{node.port}"]
         arguments += ["--data", str(place / "data"), "--app", self._run.app]
-        arguments += ["--shards", self._run.shards, "--enable-faults"]
+        arguments += ["--shards", self._run.shards, "--enable-faults", *self._run.more]
         if members:
             arguments += ["--members", members]
         (place / KEPT).unlink(missing_ok=True)

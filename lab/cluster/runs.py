@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ class Run:
     kept: bool = False  # Left running on purpose.
     app: str = "kv"
     shards: str = "0"
+    more: list[str] = field(default_factory=list)  # Arguments of `lolraft serve`.
     nodes: list[NodeRun] = field(default_factory=list)
 
     @property
@@ -47,7 +49,7 @@ def state_directory() -> Path:
     return Path(base) / "lolraft" / "lab"
 
 
-def new_run(backend: str, app: str, shards: str) -> Run:
+def new_run(backend: str, app: str, shards: str, more: Sequence[str] = ()) -> Run:
     """Return a run with a name of its own and a directory for its data."""
     name = f"lab{secrets.token_hex(3)}"
     directory = state_directory() / "data" / name
@@ -60,6 +62,7 @@ def new_run(backend: str, app: str, shards: str) -> Run:
         lab_start=process_start(pid) or 0,
         app=app,
         shards=shards,
+        more=list(more),
     )
     save(run)
     return run

@@ -16,17 +16,20 @@ from lolraft.raft.types import NodeId, ShardId
 
 TRY_S, PAUSE_S, PATIENCE_S = 2.0, 0.05, 10.0
 AGAIN = (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED)
+ELSEWHERE = (Code.FAILED_PRECONDITION, Code.NOT_FOUND)
 LATE = Respond(ticket=0, code=Code.DEADLINE_EXCEEDED, message=b"no answer came", leader_id=None)
 GONE = Respond(ticket=0, code=Code.UNAVAILABLE, message=b"nobody is there", leader_id=None)
+
+_numbers = count(1)  # Of requests, over all clients of this process.
 
 
 class SimClient:
     """Ask one node after another until the answer is one, as a client of real nodes does."""
 
-    def __init__(self, world: LabWorld, time: VirtualTime) -> None:
+    def __init__(self, world: LabWorld, time: VirtualTime, ids: list[NodeId] | None = None) -> None:
         self._world = world
+        self._ids = ids
         self._time = time
-        self._numbers = count(1)
         self._leaders: dict[ShardId, NodeId] = {}
         self._next = 0
 
@@ -44,7 +47,7 @@ class SimClient:
         Raises:
             RequestFailed: as `RaftClient.write`.
         """
-        name = request_id or f"lab.{next(self._numbers)}"
+        name = request_id or f"lab.{next(_numbers)}"
         return await self._ask(RequestKind.WRITE, shard_id, message, name, timeout_s)
 
     async def read(
@@ -94,14 +97,21 @@ class SimClient:
         timeout_s: float | None,
     ) -> bytes:
         until_s = self._world.clock.now_s + (PATIENCE_S if timeout_s is None else timeout_s)
+        not_here: set[NodeId] = set()
         perhaps = False  # A try may have been executed though nobody said so.
         while True:
-            node_id = self._choose(shard_id)
-            left_s = until_s - self._world.clock.now_s
-            answer = await self._once(node_id, kind, shard_id, message, request_id, left_s)
+            node_id = self._choose(shard_id, not_here)
+            within_s = min(TRY_S, until_s - self._world.clock.now_s)
+            answer = await self._once(node_id, kind, shard_id, message, request_id, within_s)
+            if answer.code in (Code.OK, Code.ABORTED):
+                self._leaders[shard_id] = answer.leader_id or node_id
             if answer.code is Code.OK:
                 return answer.message
             self._leaders.pop(shard_id, None)
+            if answer.code in ELSEWHERE and kind in (RequestKind.WRITE, RequestKind.READ):
+                not_here.add(node_id)
+                if not not_here.issuperset(self._names()):
+                    continue
             if answer.leader_id not in (None, node_id):
                 self._leaders[shard_id] = answer.leader_id
             perhaps |= kind is RequestKind.WRITE and answer.code in (*AGAIN, LATE.code)
@@ -111,14 +121,25 @@ class SimClient:
                 raise RequestFailed(answer.code.value, text, outcome_known=not perhaps)
             await self._time.sleep(PAUSE_S)
 
-    def _choose(self, shard_id: ShardId) -> NodeId:
+    def _names(self) -> list[NodeId]:
+        running = [name for name, node in self._world.nodes.items() if node.machine is not None]
+        return self._ids or running or list(self._world.nodes)
+
+    def _choose(self, shard_id: ShardId, not_here: set[NodeId]) -> NodeId:
         leader = self._leaders.get(shard_id)
         if leader is not None:
             return leader
-        running = [name for name, node in self._world.nodes.items() if node.machine is not None]
-        names = running or list(self._world.nodes)
+        names = [name for name in self._names() if name not in not_here] or self._names()
         self._next += 1
         return names[self._next % len(names)]
+
+    async def once(
+        self, node_id: NodeId, shard_id: ShardId, message: bytes, within_s: float
+    ) -> str:
+        """Ask one node to write, once; return the name of the status."""
+        name = f"lab.{next(self._world.numbers)}"
+        answer = await self._once(node_id, RequestKind.WRITE, shard_id, message, name, within_s)
+        return answer.code.value
 
     async def _once(
         self,
@@ -136,13 +157,18 @@ class SimClient:
             if not answered.done():
                 answered.set_result(GONE if answer is None else answer)
 
-        node = self._world.nodes[node_id]
-        self._world.clock.after(max(0.0, min(within_s, TRY_S)), tell, LATE)
+        def late() -> None:
+            if not answered.done():
+                node.forget(ticket)  # As a cancelled call does.
+                tell(LATE)
+
+        node, ticket = self._world.nodes[node_id], 0
+        self._world.clock.after(max(0.0, within_s), late)
         if kind is None:
             node.order(shard_id, tell)
         else:
             request = ClientRequest(
                 ticket=0, kind=kind, shard_id=shard_id, message=message, request_id=request_id
             )
-            node.ask(request, tell)
-        return await answered
+            ticket = node.ask(request, tell)
+        return await self._time.wait(answered)

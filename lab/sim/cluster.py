@@ -75,9 +75,9 @@ class SimCluster(BaseCluster):
             on_failure=self._on_failure,
         )
 
-    def client(self) -> SimClient:
-        """Return a client of this cluster."""
-        return SimClient(self.world, self.time)
+    def client(self, ids: list[NodeId] | None = None) -> SimClient:
+        """Return a client that knows all nodes, or those of *ids*."""
+        return SimClient(self.world, self.time, ids)
 
     def node(self, name: str) -> SimNode:
         """Return the simulated node of this name."""
@@ -86,6 +86,10 @@ class SimCluster(BaseCluster):
     def now_s(self) -> float:
         """Return virtual time as seconds since 1970."""
         return self.time.wall_s
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait in virtual time."""
+        await self.time.sleep(delay_s)
 
     async def start(self, progress: Callable[[str], None]) -> None:
         """Boot the nodes, and let time pass."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any, TypeVar
 
+from lab.cluster.interface import ClusterError
 from lolraft.sim.clock import Clock
 
 FRAME_S = 0.02  # Of real time, between two advances.
 MOST_S = 0.5  # Of virtual time in one advance: the screen must not wait for it.
 QUANTUM_S = 0.01  # Of virtual time in one advance, as fast as possible.
 SETTLING = 4  # Turns of the event loop in which what woke up says what it wants next.
+
+Answer = TypeVar("Answer")
 
 
 class VirtualTime:
@@ -38,7 +42,8 @@ class VirtualTime:
         self._on_failure = on_failure
         self._epoch_s = time.time() - clock.now_s
         self._task: asyncio.Task[None] | None = None
-        self.failed = False  # A promise was broken: time stands still for good.
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self.failure: str | None = None  # A promise was broken: time stands still for good.
 
     @property
     def wall_s(self) -> float:
@@ -57,14 +62,34 @@ class VirtualTime:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def sleep(self, delay_s: float) -> None:
-        """Wait for *delay_s* seconds of virtual time."""
-        woken = asyncio.get_running_loop().create_future()
+        """
+        Wait for *delay_s* seconds of virtual time.
+
+        Raises:
+            ClusterError: time stands still for good.
+        """
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._clock.after(delay_s, lambda: None if woken.done() else woken.set_result(None))
-        await woken
+        await self.wait(woken)
+
+    async def wait(self, future: asyncio.Future[Answer]) -> Answer:
+        """
+        Wait for what something in the world will set.
+
+        Raises:
+            ClusterError: time stands still for good, so it never will.
+        """
+        if self.failure is not None:
+            raise ClusterError(f"the world has ended: {self.failure}")
+        self._waiting[id(future)] = future
+        try:
+            return await future
+        finally:
+            del self._waiting[id(future)]
 
     def step(self) -> bool:
         """Do the next thing that happens anywhere in the world; time is held by the caller."""
-        if self.failed:
+        if self.failure is not None:
             return False
         return self._guarded(self._clock.step)
 
@@ -76,13 +101,16 @@ class VirtualTime:
         try:
             return action()
         except Exception as broken:  # A checker's `Violation`, or our own mistake: both are shown.
-            self.failed = True
+            self.failure = str(broken).partition("\n")[0]
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(ClusterError(f"the world has ended: {self.failure}"))
             self._on_failure(broken)
             return False
 
     async def _run(self) -> None:
         at_s = time.monotonic()
-        while not self.failed:
+        while self.failure is None:
             if self.speed is None:
                 self._advance(QUANTUM_S)
                 for _ in range(SETTLING):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from lab.apps.counter import CounterApp
@@ -12,9 +13,15 @@ from lolraft.multiraft.effects import Tell
 from lolraft.raft.types import Index, NodeId, ShardId
 from lolraft.sim import Plan, World
 from lolraft.sim.app import SimApp
+from lolraft.sim.checkers import ALL
+from lolraft.sim.checkers.objections import Objections
 from lolraft.sim.node import SimNode
 
 APPS: dict[str, Callable[[Path], SimApp]] = {"kv": KeyValueApp, "counter": CounterApp}
+
+FEW_SHARDS = 64
+DEAR = (Objections,)
+"""Checkers that look at every shard after every turn: too slow for many of them."""
 
 
 class LabWorld(World):
@@ -24,8 +31,10 @@ class LabWorld(World):
         def make_app() -> SimApp:
             return APPS[app](directory)
 
-        super().__init__(plan, make_app)
+        few = len(plan.shards) <= FEW_SHARDS
+        super().__init__(plan, make_app, ALL if few else [one for one in ALL if one not in DEAR])
         self.app_name = app
+        self.numbers = count(1)  # Of requests, over all clients.
         self.told: defaultdict[NodeId, list[tuple[float, Tell]]] = defaultdict(list)
         self.commands: Counter[NodeId] = Counter()  # Applied since its start, by each node.
 

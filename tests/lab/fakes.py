@@ -51,6 +51,12 @@ class FakeCluster(Cluster):
             for node in view.nodes
         )
 
+    def now_s(self) -> float:
+        return 0.0
+
+    async def sleep(self, delay_s: float) -> None:
+        pass
+
     def nodes(self) -> tuple[NodeHandle, ...]:
         return self._nodes
 

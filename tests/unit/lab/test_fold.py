@@ -130,6 +130,12 @@ def test_a_commit_that_goes_back_within_a_life_is_unsafe() -> None:
     assert "commit went back" in view.verdict_why
 
 
+def test_a_replica_that_was_removed_begins_anew() -> None:
+    view = picture()
+    cleaned = update("n2", role="silent", last=0, full=False)
+    assert fold(view, Reported(at_s=10.5, node="n2", update=cleaned)).verdict == "SAFE"
+
+
 def test_a_restart_may_begin_with_a_smaller_commit() -> None:
     report = update("n2", last=2)
     report.node.epoch = 2

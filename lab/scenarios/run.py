@@ -1,0 +1,123 @@
+"""Run scenarios without a screen: `./log --scenario NAME --headless`; they pass or fail."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from lab.cluster.docker import DockerCluster
+from lab.cluster.interface import Cluster
+from lab.cluster.local import LocalCluster
+from lab.observe.watch import Watcher
+from lab.scenarios.play import Outcome, play
+from lab.scenarios.script import Script
+from lab.scenarios.stage import Asking, Stage
+from lab.sim.cluster import SimCluster
+from lab.sim.watch import SimWatcher
+from lolraft.client import RaftClient
+from lolraft.raft.types import NodeId, ShardId
+from lolraft.rpc.pb import lolraft_pb2, lolraft_pb2_grpc
+
+LED_S = 20.0
+ONCE_S = 3.0  # A write that nobody waits for has this long.
+
+
+def cluster_for(script: Script, backend: str, seed: int | None = None) -> Cluster:
+    """Return a new cluster as the head of *script* wants it."""
+    more: list[str] = []
+    if script.snapshot_entries is not None:
+        more += ["--snapshot-entries", str(script.snapshot_entries)]
+    if script.tail_entries is not None:
+        more += ["--tail-entries", str(script.tail_entries)]
+    if backend == "docker":
+        return DockerCluster.begin(nodes=script.nodes, shards=script.shards, more=more)
+    if backend == "local":
+        return LocalCluster.begin(nodes=script.nodes, shards=script.shards, more=more)
+    return SimCluster(
+        nodes=script.nodes,
+        shards=script.shards,
+        seed=seed,
+        speed=None,
+        snapshot_entries=script.snapshot_entries or 100_000,
+        tail_entries=10_000 if script.tail_entries is None else script.tail_entries,
+    )
+
+
+def stage_of(cluster: Cluster, watcher: Watcher | SimWatcher) -> Stage:
+    """Return a stage on a cluster that is watched."""
+
+    def client_to(ids: list[NodeId]) -> Asking:
+        if isinstance(cluster, SimCluster):
+            return cluster.client(ids)
+        there = {node.node_id: node.watch_address for node in cluster.nodes()}
+        return RaftClient(ids, dial=lambda server: there.get(server, server.partition("://")[2]))
+
+    async def once(name: str, shard_id: ShardId, message: bytes) -> str:
+        handle = next(node for node in cluster.nodes() if node.name == name)
+        if isinstance(cluster, SimCluster):
+            return await cluster.client().once(handle.node_id, shard_id, message, ONCE_S)
+        return await write_once(handle.watch_address, shard_id, message)
+
+    return Stage(
+        cluster=cluster,
+        watching=watcher,
+        client=client_to([node.node_id for node in cluster.nodes()]),
+        client_at=lambda node_id: client_to([NodeId(node_id)]),
+        once=once,
+    )
+
+
+async def write_once(address: str, shard_id: ShardId, message: bytes) -> str:
+    """Ask one node to write, once; return the name of the status."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub: Any = lolraft_pb2_grpc.RaftStub(channel)  # type: ignore[no-untyped-call]
+        request = lolraft_pb2.WriteRequest(
+            shard_id=shard_id, message=message, request_id=secrets.token_hex(8)
+        )
+        try:
+            await stub.Write(request, timeout=ONCE_S)
+        except grpc.aio.AioRpcError as error:
+            return error.code().name
+    return "OK"
+
+
+async def run(
+    script: Script, backend: str, tell: Callable[[str], None], seed: int | None = None
+) -> Outcome:
+    """
+    Bring a cluster up, play *script* on it, and leave nothing.
+
+    Raises:
+        ClusterError: the backend cannot be had.
+        ScenarioError: the scenario makes no sense.
+    """
+    cluster = cluster_for(script, backend, seed)
+    watcher = SimWatcher(cluster) if isinstance(cluster, SimCluster) else Watcher(cluster)
+    try:
+        await cluster.start(tell)
+        watcher.start()
+        stage = stage_of(cluster, watcher)
+        try:
+            await stage.until(lambda: _not_ready(stage), LED_S)
+            return await play(script, stage, tell)
+        finally:
+            await stage.client.close()
+    finally:
+        await watcher.stop()
+        await cluster.close()
+
+
+def _not_ready(stage: Stage) -> str:
+    """Say why nothing can begin: at its very first start a node may not vote (S4)."""
+    shards = stage.view.shards
+    if not shards or any(shard.leader is None for shard in shards.values()):
+        return "not every shard is led"
+    for shard in shards.values():
+        match = shard.replicas[shard.leader or ""].match_index
+        if any(match.get(name, 0) == 0 for name in shard.voters if name != shard.leader):
+            return "not everybody follows"
+    return ""

@@ -1,0 +1,1 @@
+"""Work for a cluster, and a judgement of its answers."""

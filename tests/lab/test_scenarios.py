@@ -1,0 +1,105 @@
+"""Scenarios: how they are read, that all pass on simulated nodes, and that they can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lab.scenarios import headless, script
+from lab.scenarios.play import Outcome
+from lab.scenarios.run import run
+
+HEAD = "title a test\nshows something\n"
+
+
+async def played(text: str, seed: int = 1) -> Outcome:
+    return await run(script.parse("made up", HEAD + text), "sim", lambda line: None, seed)
+
+
+@pytest.mark.parametrize("name", script.names())
+async def test_it_passes_on_simulated_nodes(name: str) -> None:
+    outcome = await run(script.load(name), "sim", lambda line: None, seed=1)
+    assert outcome.passed, outcome.failed_at
+
+
+def test_there_are_those_that_people_ask_for() -> None:
+    assert len(script.names()) >= 15
+    for name in script.names():
+        one = script.load(name)
+        assert len(one.title) < 60
+        assert one.shows.endswith(".")
+        assert any(step.verb == "expect" for step in one.steps)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("expect follower is behind within 0.5s", "has all that is committed"),
+        ("mark\nexpect term higher within 0.5s", "the term is 1"),
+        ("expect voters n1 n2 within 0.5s", "voters"),
+        ("expect no leader within 0.5s", "leads"),
+        ("write a=1\nexpect read a = 2", "a is '1', not '2'"),
+        ("begin a=1 at leader\nexpect refused", "it was acknowledged"),
+        ("kill n1\nkill n2\nkill n3\nwrite a=1", "UNAVAILABLE"),
+        ("kill n1\nkill n1", "does not run"),
+        ("load on\nwait 1s\nmark\nkill leader\nwait 2s\nexpect pause at most 0.1s", "pause was"),
+    ],
+)
+async def test_what_does_not_come_fails(text: str, why: str) -> None:
+    outcome = await played(text)
+    assert not outcome.passed
+    assert why in outcome.failed_at
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("dance n1", "no step begins with 'dance'"),
+        ("kill n9", "no node is called 'n9'"),
+        ("kill", "is not whole"),
+        ("expect miracles", "nobody can tell whether 'miracles'"),
+        ("expect linearizable", "there is no load"),
+        ("wait long", "a time is written"),
+    ],
+)
+async def test_what_makes_no_sense_is_said(text: str, why: str) -> None:
+    with pytest.raises(script.ScenarioError, match=why):
+        await played(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("title x\nkill n1", "shows"),
+        ("title x\nshows y\n", "steps"),
+        ("title x\nshows y\nnodes many\nkill n1", "nodes is a number"),
+    ],
+)
+def test_a_head_that_is_not_whole_is_said(text: str, why: str) -> None:
+    with pytest.raises(script.ScenarioError, match=why):
+        script.parse("made up", text)
+
+
+async def test_votes_that_are_not_counted_fail_a_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lolraft.raft.election.has_quorum", lambda configuration, have: True)
+    text = "call leader old\nkill old\nwait 3s\nrestart old\nwait 3s\nexpect safe"
+    outcome = await played("nodes 5\n" + text)
+    assert not outcome.passed
+    assert "leads shard 0 in term" in outcome.failed_at
+
+
+def test_the_exit_status_says_it(
+    capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert headless.tell_scenarios("list", "sim", None) == headless.PASSED
+    assert "leader_dies" in capsys.readouterr().out
+    assert headless.tell_scenarios("leader_dies", "sim", 1) == headless.PASSED
+    assert "passed" in capsys.readouterr().out
+    path = tmp_path_factory.mktemp("scenario") / "bad.txt"
+    path.write_text(HEAD + "expect no leader within 0.2s\n")
+    assert headless.tell_scenarios(str(path), "sim", 1) == headless.FAILED
+    assert "FAILED line 3" in capsys.readouterr().out
+    assert headless.tell_scenarios("nothing", "sim", 1) == headless.BROKEN
+    error: Callable[[], str] = lambda: capsys.readouterr().err  # noqa: E731
+    assert "--scenario list names them" in error()
