@@ -7,6 +7,7 @@ import sys
 
 from lab.cluster.interface import ClusterError
 from lab.scenarios.headless import tell_scenarios
+from lab.scenarios.script import ScenarioError
 from lab.session import Wishes, heal_all, parse, say, show
 from lolraft.config import parse_shards
 from lolraft.errors import ConfigError, LolraftError
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             scenario=options.scenario,
         )
         return asyncio.run(show(wishes, say))
-    except (ClusterError, LolraftError) as broken:
+    except (ClusterError, LolraftError, ScenarioError) as broken:
         print(f"./log: {broken}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

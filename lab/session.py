@@ -19,6 +19,9 @@ from lab.cluster.local import LocalCluster, end_processes, sweep
 from lab.observe.judge import reachable
 from lab.observe.view import ShardView
 from lab.observe.watch import Watcher
+from lab.scenarios.play import play
+from lab.scenarios.run import cluster_for, stage_of
+from lab.scenarios.script import Script, load
 from lab.setup.images import ensure_node_image
 from lab.setup.shell import SetupError
 from lab.sim.client import SimClient
@@ -29,6 +32,7 @@ from lab.tui.ports import Leaving
 from lolraft.client import RaftClient
 from lolraft.raft.types import NodeId
 
+PACE_S = 1.0  # Between two steps of a scenario on the screen.
 LED_S = 20.0  # A cluster that takes longer to have leaders is shown as it is.
 BACKENDS = ("auto", "docker", "local", "sim")
 Progress = Callable[[str], None]
@@ -97,7 +101,9 @@ def _why_no_containers(progress: Progress) -> str:
 async def show(wishes: Wishes, progress: Progress) -> int:
     """Run the lab until the user leaves, whichever way; nothing stays that should not."""
     heal_orphans(progress)
-    cluster = choose(wishes, progress)
+    script = load(wishes.scenario) if wishes.scenario else None
+    cluster = choose(wishes, progress) if script is None else _stage_for(script, wishes, progress)
+    playing: asyncio.Task[object] | None = None
     leaving: Leaving | None = None
     watcher = watcher_of(cluster)
     client: RaftClient | SimClient | None = None
@@ -107,17 +113,36 @@ async def show(wishes: Wishes, progress: Progress) -> int:
             watcher.start()
             await wait_for_leaders(watcher, progress)
             client = client_of(cluster)
+            if script is not None:
+                stage = stage_of(cluster, watcher)
+                playing = asyncio.ensure_future(play(script, stage, _to_nobody, pace_s=PACE_S))
             app = LabApp(watcher, cluster, client, ascii_glyphs=wishes.ascii_glyphs)
             leaving = await app.run_async()
         except asyncio.CancelledError:
             pass  # By a signal: the screen may also swallow it and return.
         finally:
+            if playing is not None:
+                playing.cancel()
+                await asyncio.gather(playing, return_exceptions=True)
             await _whatever_comes(_end(cluster, watcher, client, leaving is Leaving.KEEP))
     if signals:
         progress(f"stopped by {signals[0].name}")
     if leaving is Leaving.KEEP and cluster.backend != "connect":
         progress("the cluster runs on; ./log shows it again, ./log heal ends it")
     return 0
+
+
+def _to_nobody(line: str) -> None:
+    """Say nothing: who watches a scenario reads it on the screen."""
+
+
+def _stage_for(script: Script, wishes: Wishes, progress: Progress) -> Cluster:
+    """Return a new cluster for a scenario: containers where they can be had, else processes."""
+    backend = wishes.backend
+    if backend == "auto":
+        backend = "local" if _why_no_containers(progress) else "docker"
+    progress(f"{script.title}, on {backend}")
+    return cluster_for(script, backend, wishes.seed, speed=1.0)
 
 
 def watcher_of(cluster: Cluster) -> Watcher | SimWatcher:

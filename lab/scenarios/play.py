@@ -11,6 +11,8 @@ from lab.scenarios.stage import Failed, Stage
 from lab.scenarios.steps import do
 from lab.workload.load import Verdict
 
+CAPTION_PACES = 3  # A caption stands for so many paces more.
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -23,9 +25,13 @@ class Outcome:
     verdict: Verdict | None = None  # Of its load, where it had one.
 
 
-async def play(script: Script, stage: Stage, tell: Callable[[str], None]) -> Outcome:
+async def play(
+    script: Script, stage: Stage, tell: Callable[[str], None], *, pace_s: float = 0.0
+) -> Outcome:
     """
     Do every step; stop at the first that fails. What must always hold is looked at in the end.
+
+    *pace_s* is the pause before each step, for who watches; a caption stands longer.
 
     Raises:
         ScenarioError: a step makes no sense.
@@ -35,9 +41,13 @@ async def play(script: Script, stage: Stage, tell: Callable[[str], None]) -> Out
     try:
         for step in script.steps:
             tell(f"{stage.cluster.now_s() - began_s:7.2f} s  {step}")
-            if step.verb not in ("#", "expect"):
+            if step.verb != "#":
                 stage.say(str(step))
+            if pace_s:
+                await stage.cluster.sleep(pace_s)
             failure = await _why_not(stage, step)
+            if pace_s and step.verb == "#":
+                await stage.cluster.sleep(CAPTION_PACES * pace_s)
             if failure:
                 failure = f"line {step.number}, `{step}`: {failure}"
                 break

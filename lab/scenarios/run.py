@@ -26,8 +26,10 @@ LED_S = 20.0
 ONCE_S = 3.0  # A write that nobody waits for has this long.
 
 
-def cluster_for(script: Script, backend: str, seed: int | None = None) -> Cluster:
-    """Return a new cluster as the head of *script* wants it."""
+def cluster_for(
+    script: Script, backend: str, seed: int | None = None, *, speed: float | None = None
+) -> Cluster:
+    """Return a new cluster as the head of *script* wants it; *speed* is of virtual time."""
     more: list[str] = []
     if script.snapshot_entries is not None:
         more += ["--snapshot-entries", str(script.snapshot_entries)]
@@ -41,7 +43,7 @@ def cluster_for(script: Script, backend: str, seed: int | None = None) -> Cluste
         nodes=script.nodes,
         shards=script.shards,
         seed=seed,
-        speed=None,
+        speed=speed,
         snapshot_entries=script.snapshot_entries or 100_000,
         tail_entries=10_000 if script.tail_entries is None else script.tail_entries,
     )

@@ -36,7 +36,7 @@ class Node:
 
     def __init__(self, node_id: str, pid: int) -> None:
         self.node_id = node_id
-        self.client = RaftClient([node_id])
+        self.client = RaftClient([node_id], timeout_s=60.0)
         self.channel = grpc.aio.insecure_channel(
             node_id.removeprefix("http://"),
             options=[("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1)],

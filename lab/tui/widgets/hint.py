@@ -7,10 +7,16 @@ from lab.tui.paint import Line
 from lab.tui.scene import Scene, majority_lost_by
 from lab.tui.widgets.panel import Page, Panel
 
+STORY_S = 6.0  # What a scenario says stands for so long.
+STORY_EVENTS = 40
+
 
 def hint_line(scene: Scene, room: int) -> Line:
     """Return the hint: what the first keys would do now, as many as there is room for."""
     look = scene.look
+    told = _story(scene)
+    if told:
+        return Line().add(" ", look.faint).add(told[: room - 2], look.key)
     words = filled(scene)
     node = scene.view.node(scene.node or "")
     parts: list[tuple[str, str]] = []
@@ -39,6 +45,15 @@ def hint_line(scene: Scene, room: int) -> Line:
     if node is not None and room - line.width > 40 and node.state == "running":
         line.extend(_consequence(scene, node.name))
     return line
+
+
+def _story(scene: Scene) -> str:
+    """Return what a scenario has just said or done."""
+    events = scene.view.events[-STORY_EVENTS:]
+    for event in reversed(events):
+        if event.kind in ("story", "verdict"):
+            return event.text if scene.view.now_s - event.at_s <= STORY_S else ""
+    return ""
 
 
 def _consequence(scene: Scene, name: str) -> Line:
