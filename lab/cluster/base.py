@@ -11,11 +11,21 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from lab.cluster.interface import Cluster, ClusterError, NodeHandle, NodeState
-from lab.cluster.rules import RuleBoard
-from lab.faults import Fault, FaultKind
+from lab.cluster.rules import RuleBoard, Rules
+from lab.faults import (
+    CUT,
+    ENDED_BY_START,
+    LINK_TROUBLES,
+    ClockTrouble,
+    DiskTrouble,
+    Fault,
+    FaultKind,
+    LinkTrouble,
+    Rhythm,
+    Trouble,
+)
 
 Link = tuple[str, str]
-RULE = "transport rule"
 
 _spots = random.SystemRandom()
 
@@ -40,6 +50,8 @@ def free_port(held: ExitStack) -> int:
 class BaseCluster(Cluster):
     """Keep handles and faults; a backend does what needs processes, containers or the kernel."""
 
+    rule = "transport rule"  # The mechanism above the streams.
+
     def __init__(self, backend: str, title: str) -> None:
         self.backend = backend
         self.title = title
@@ -48,6 +60,8 @@ class BaseCluster(Cluster):
         self._count = 0
         self._callbacks: list[Callable[[], None]] = []
         self._rules = RuleBoard(self.nodes)
+        self._loops: dict[int, asyncio.Task[None]] = {}  # By the number of the fault.
+        self._broken: set[int] = set()  # Faults with a rhythm that are in their bad half.
 
     def nodes(self) -> tuple[NodeHandle, ...]:
         """Return all nodes, in the order of their names."""
@@ -99,6 +113,7 @@ class BaseCluster(Cluster):
         nodes: tuple[str, ...],
         mechanism: str,
         links: Iterable[Link] = (),
+        trouble: Trouble | None = None,
     ) -> Fault:
         self._count += 1
         fault = Fault(
@@ -108,6 +123,7 @@ class BaseCluster(Cluster):
             since_s=self.now_s(),
             mechanism=mechanism,
             links=tuple(links),
+            trouble=trouble,
         )
         self._faults[fault.number] = fault
         self._changed()
@@ -128,7 +144,7 @@ class BaseCluster(Cluster):
         """Cut one way, by a transport rule: a packet filter would stop both (LAB part 2)."""
         self._two_nodes(sender, receiver)
         links = ((sender, receiver),)
-        fault = self._begin(FaultKind.CUT, (sender, receiver), RULE, links)
+        fault = self._begin(FaultKind.CUT, (sender, receiver), self.rule, links)
         return await self._applied(fault)
 
     async def cut_both(self, one: str, other: str) -> Fault:
@@ -161,7 +177,7 @@ class BaseCluster(Cluster):
 
     async def _cut_links(self, kind: FaultKind, nodes: tuple[str, ...], pairs: list[Link]) -> Fault:
         """Cut pairs both ways; a backend with packet filters does better."""
-        return await self._applied(self._begin(kind, nodes, RULE, self._both_ways(pairs)))
+        return await self._applied(self._begin(kind, nodes, self.rule, self._both_ways(pairs)))
 
     def _two_nodes(self, one: str, other: str) -> None:
         self._handle(one)
@@ -181,19 +197,93 @@ class BaseCluster(Cluster):
 
     async def _apply_links(self) -> None:
         """Make the rules those of the faults in force."""
-        links = {
-            link
-            for fault in self._faults.values()
-            if fault.mechanism == RULE
-            for link in fault.links
-        }
-        await self._rules.set(tuple(sorted(links)))
+        await self._rules.set(self._wanted_rules())
+
+    def _wanted_rules(self) -> Rules:
+        links: dict[tuple[str, str, LinkTrouble], None] = {}
+        disks, clocks = [], []
+        for fault in self._faults.values():
+            match fault.trouble:
+                case DiskTrouble() as trouble:
+                    disks.append((fault.nodes[0], trouble))
+                case ClockTrouble() as trouble:
+                    clocks.append((fault.nodes[0], trouble))
+                case LinkTrouble() as trouble:
+                    links.update(dict.fromkeys((*link, trouble) for link in fault.links))
+                case Rhythm() if fault.number not in self._broken:
+                    pass
+                case _ if fault.mechanism == self.rule:
+                    links.update(dict.fromkeys((*link, CUT) for link in fault.links))
+        return Rules(tuple(links), tuple(disks), tuple(clocks))
+
+    # --- troubles --------------------------------------------------------------------------------
+
+    async def disturb(self, kind: FaultKind, where: tuple[str, ...], trouble: Trouble) -> Fault:
+        """Make a link or a node behave badly, by a rule or a rhythm."""
+        reason = self.why_not(kind)
+        if reason is not None:
+            raise ClusterError(reason)
+        links: tuple[Link, ...] = ()
+        if kind in LINK_TROUBLES:
+            one, other = where
+            self._two_nodes(one, other)
+            links = ((one, other), (other, one)) if kind is FaultKind.FLAP else ((one, other),)
+        else:
+            self._handle(where[0])
+        mechanism = "kill and start" if kind is FaultKind.CRASH_LOOP else self.rule
+        fault = self._begin(kind, where, mechanism, links, trouble)
+        if not isinstance(trouble, Rhythm):
+            return await self._applied(fault)
+        loop = self._crash_again if kind is FaultKind.CRASH_LOOP else self._flap
+        task = asyncio.get_running_loop().create_task(loop(fault, trouble.period_s))
+        self._loops[fault.number] = task
+        return fault
+
+    async def _flap(self, fault: Fault, period_s: float) -> None:
+        while True:
+            self._broken.add(fault.number)
+            await self._apply_links()
+            await self.sleep(period_s / 2)
+            self._broken.discard(fault.number)
+            await self._apply_links()
+            await self.sleep(period_s / 2)
+
+    async def _crash_again(self, fault: Fault, period_s: float) -> None:
+        name = fault.nodes[0]
+        while True:
+            if self._handle(name).state is NodeState.RUNNING:
+                await self.kill(name)
+            await self.sleep(period_s / 2)
+            await self.restart(name)
+            await self.sleep(period_s / 2)
 
     async def heal(self, fault: Fault | None = None) -> None:
-        """End one network fault, or all of them."""
+        """End one fault, or all that a start of the node does not end."""
         ended = self._end_faults(
-            lambda item: bool(item.links) and (fault is None or item.number == fault.number)
+            lambda item: (
+                item.kind not in ENDED_BY_START and (fault is None or item.number == fault.number)
+            )
         )
+        for item in ended:
+            await self._end_loop(item)
         if ended:
             await self._apply_links()
             self._changed()
+
+    async def _end_loop(self, fault: Fault) -> None:
+        task = self._loops.pop(fault.number, None)
+        self._broken.discard(fault.number)
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        name = fault.nodes[0]
+        if fault.kind is FaultKind.CRASH_LOOP and self._handle(name).state is not NodeState.RUNNING:
+            await self.restart(name)
+
+    async def _end_loops(self) -> None:
+        """Stop everything that goes on by itself: the cluster ends."""
+        loops, self._loops = self._loops, {}
+        for task in loops.values():
+            task.cancel()
+        await asyncio.gather(*loops.values(), return_exceptions=True)

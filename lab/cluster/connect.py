@@ -17,7 +17,7 @@ from lolraft.raft.types import NodeId
 from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
 
 FIND_S = 5.0
-CUTS = (FaultKind.CUT, FaultKind.CUT_BOTH, FaultKind.ISOLATE, FaultKind.PARTITION)
+PROCESS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.CRASH_LOOP)
 
 
 class ConnectedCluster(BaseCluster):
@@ -68,7 +68,7 @@ class ConnectedCluster(BaseCluster):
 
     def why_not(self, kind: FaultKind) -> str | None:
         """Return why processes of somebody else are not touched."""
-        if kind in CUTS:
+        if kind not in PROCESS:
             return None
         return "these nodes were not started by this lab: stop them where they run"
 
@@ -102,6 +102,7 @@ class ConnectedCluster(BaseCluster):
     async def close(self, *, leave_running: bool = False) -> None:
         """Heal and let go; the nodes run on."""
         self._faults.clear()
+        await self._end_loops()
         await self._rules.close()
 
 

@@ -264,6 +264,7 @@ class DockerCluster(BaseCluster):
             await self.heal()
         self._closed = True
         self._faults.clear()
+        await self._end_loops()
         await self._rules.close()
         try:
             if leave_running:

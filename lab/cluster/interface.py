@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from lab.faults import Fault, FaultKind
+from lab.faults import Fault, FaultKind, Trouble
 from lolraft.raft.types import NodeId
 
 
@@ -115,8 +115,17 @@ class Cluster(ABC):
         """Cut both ways between nodes of different groups."""
 
     @abstractmethod
+    async def disturb(self, kind: FaultKind, where: tuple[str, ...], trouble: Trouble) -> Fault:
+        """
+        Make a link (sender, receiver) or a node behave badly; `heal` ends it.
+
+        *trouble* is a `LinkTrouble` or, for FLAP, a `Rhythm` where *kind* is about a link; a
+        `DiskTrouble`, `ClockTrouble` or, for CRASH_LOOP, a `Rhythm` where it is about a node.
+        """
+
+    @abstractmethod
     async def heal(self, fault: Fault | None = None) -> None:
-        """End one network fault, or all of them; paused and dead nodes stay so."""
+        """End one fault, or all of them; paused and dead nodes stay so."""
 
     @abstractmethod
     async def add_node(self) -> NodeHandle:

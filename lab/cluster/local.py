@@ -191,6 +191,7 @@ class LocalCluster(BaseCluster):
             await self.heal()
         self._closed = True
         self._faults.clear()
+        await self._end_loops()
         await self._rules.close()
         if leave_running:
             await self._let_live()

@@ -6,60 +6,70 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import grpc
 import grpc.aio
 
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
+from lab.faults import ClockTrouble, DiskTrouble, LinkTrouble
 from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
 
 LEASE_S, RENEW_S, PUSH_S = 3.0, 1.0, 1.5
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is to go wrong, by the names of nodes."""
+
+    links: tuple[tuple[str, str, LinkTrouble], ...] = ()  # (sender, receiver, how).
+    disks: tuple[tuple[str, DiskTrouble], ...] = ()
+    clocks: tuple[tuple[str, ClockTrouble], ...] = ()
+
+    def __bool__(self) -> bool:
+        """Return whether anything is to go wrong."""
+        return bool(self.links or self.disks or self.clocks)
+
+
 class RuleBoard:
     """
-    Keep the directed links that are cut, on every node, with a lease: nothing outlives the lab.
+    Keep the same rules on every node, with a lease: nothing outlives the lab.
 
     A node that restarts or comes back gets the rules at the next renewal.
     """
 
     def __init__(self, nodes: Callable[[], tuple[NodeHandle, ...]]) -> None:
         self._nodes = nodes
-        self._links: tuple[tuple[str, str], ...] = ()
+        self._rules = Rules()
         self._version = 0
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._renewing: asyncio.Task[None] | None = None
 
-    @property
-    def links(self) -> tuple[tuple[str, str], ...]:
-        """Return the (sender, receiver) names that are cut."""
-        return self._links
-
-    async def set(self, links: tuple[tuple[str, str], ...]) -> None:
+    async def set(self, rules: Rules) -> None:
         """
-        Cut exactly these links, and wait until the nodes that run know it.
+        Put exactly these rules in force, and wait until the nodes that run know it.
 
         Raises:
             ClusterError: no node takes rules.
         """
-        self._links = links
+        self._rules = rules
         failures = await self._push()
-        if links and self._renewing is None:
+        if rules and self._renewing is None:
             self._renewing = asyncio.get_running_loop().create_task(self._renew())
         running = sum(node.state is NodeState.RUNNING for node in self._nodes())
-        if links and running and len(failures) >= running:
+        if rules and running and len(failures) >= running:
             raise ClusterError(
                 f"no node takes transport rules ({failures[0]}); start them with --enable-faults"
             )
 
     async def push_again(self) -> None:
         """Give the rules to a node that has just come back, before the next renewal."""
-        if self._links:
+        if self._rules:
             await self._push()
 
     async def _renew(self) -> None:
-        while self._links:
+        while self._rules:
             await asyncio.sleep(RENEW_S)
             await self._push()
         self._renewing = None
@@ -68,17 +78,33 @@ class RuleBoard:
         """Give every running node the rule set; return why some did not take it."""
         # Versions come from the clock, so that a lab started later is always newer.
         self._version = max(self._version + 1, int(time.time() * 1000))
-        ids = {node.name: node.node_id for node in self._nodes()}
-        rules = observe_pb2.FaultRules(version=self._version, lease_s=LEASE_S)
-        for sender, receiver in self._links:
-            if sender in ids and receiver in ids:
-                rule = rules.links.add(to=ids[receiver], drop=1.0)
-                setattr(rule, "from", ids[sender])
+        links = self._link_rules()
         running = [node for node in self._nodes() if node.state is NodeState.RUNNING]
-        results = await asyncio.gather(*(self._push_to(node, rules) for node in running))
+        results = await asyncio.gather(*(self._push_to(node, links) for node in running))
         return [result for result in results if result is not None]
 
-    async def _push_to(self, node: NodeHandle, rules: observe_pb2.FaultRules) -> str | None:
+    def _link_rules(self) -> list[observe_pb2.LinkRule]:
+        ids = {node.name: node.node_id for node in self._nodes()}
+        found = []
+        for sender, receiver, trouble in self._rules.links:
+            if sender in ids and receiver in ids:
+                rule = observe_pb2.LinkRule(to=ids[receiver], **asdict(trouble))
+                setattr(rule, "from", ids[sender])
+                found.append(rule)
+        return found
+
+    def _for(self, node: NodeHandle, links: list[observe_pb2.LinkRule]) -> observe_pb2.FaultRules:
+        rules = observe_pb2.FaultRules(version=self._version, lease_s=LEASE_S, links=links)
+        for name, disk in self._rules.disks:
+            if name == node.name:
+                rules.storage.MergeFrom(observe_pb2.StorageRule(**asdict(disk)))
+        for name, clock in self._rules.clocks:
+            if name == node.name:
+                rules.clock.MergeFrom(observe_pb2.ClockRule(**asdict(clock)))
+        return rules
+
+    async def _push_to(self, node: NodeHandle, links: list[observe_pb2.LinkRule]) -> str | None:
+        rules = self._for(node, links)
         try:
             await self._stub(node.watch_address).Set(rules, timeout=PUSH_S, wait_for_ready=True)
         except grpc.aio.AioRpcError as error:
@@ -93,8 +119,8 @@ class RuleBoard:
 
     async def close(self) -> None:
         """End all rules and every connection."""
-        if self._links:
-            self._links = ()
+        if self._rules:
+            self._rules = Rules()
             await self._push()
         if self._renewing is not None:
             self._renewing.cancel()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.cluster.base import BaseCluster, Link
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
-from lab.faults import Fault, FaultKind
+from lab.faults import Fault, FaultKind, LinkTrouble, Rhythm
 from lab.sim.client import SimClient
 from lab.sim.virtual import VirtualTime
 from lab.sim.world import APPS, LabWorld
@@ -22,7 +22,8 @@ from lolraft.sim.weather import Rule
 
 SPARES = 6  # Nodes that can be added later.
 TICK_S = 0.25  # Of virtual time, between two reports.
-WIRE, RULE = "broken wire", "message rule"
+WIRE = "broken wire"
+WITHOUT = "the simulator's streams have no bandwidth; delay them instead"
 
 
 class SimCluster(BaseCluster):
@@ -31,6 +32,8 @@ class SimCluster(BaseCluster):
 
     The simulator's checkers look on: `violation` says which promise was broken, if one was.
     """
+
+    rule = "message rule"
 
     def __init__(
         self,
@@ -65,8 +68,8 @@ class SimCluster(BaseCluster):
         self.world = LabWorld(plan, app, self._directory)
         self.violation: Exception | None = None
         self.on_tick: Callable[[], None] = lambda: None
-        self._told_of: set[str] = set()  # Nodes whose end is known to be wanted.
-        self._put: dict[int, list[int]] = {}  # Fault number to the weather's numbers.
+        self._put: dict[int, int] = {}  # Fault number to the weather's.
+        self._jumped_s: dict[str, float] = {}  # How far each clock has been made to jump.
         self.time = VirtualTime(
             self.world.clock,
             speed=speed,
@@ -190,28 +193,66 @@ class SimCluster(BaseCluster):
 
     # --- links -----------------------------------------------------------------------------------
 
-    async def cut(self, sender: str, receiver: str) -> Fault:
-        """Lose every message of one direction, above the streams."""
-        self._two_nodes(sender, receiver)
-        links = ((sender, receiver),)
-        fault = self._begin(FaultKind.CUT, (sender, receiver), RULE, links)
-        self._put[fault.number] = [self.world.network.put(self._ids(links), Rule(drop=1.0))]
-        return fault
+    def why_not(self, kind: FaultKind) -> str | None:
+        """Return why the simulator cannot do *kind*."""
+        return WITHOUT if kind is FaultKind.BANDWIDTH else None
 
     async def _cut_links(self, kind: FaultKind, nodes: tuple[str, ...], pairs: list[Link]) -> Fault:
-        fault = self._begin(kind, nodes, WIRE, self._both_ways(pairs))
-        self._put[fault.number] = [self.world.network.put(self._ids(fault.links), Rule(cut=True))]
-        return fault
+        return await self._applied(self._begin(kind, nodes, WIRE, self._both_ways(pairs)))
 
     def _ids(self, links: Iterable[Link]) -> list[tuple[NodeId, NodeId]]:
         return [(self._handle(one).node_id, self._handle(other).node_id) for one, other in links]
 
     async def _apply_links(self) -> None:
-        for number in [number for number in self._put if number not in self._faults]:
-            for put in self._put.pop(number):
-                self.world.network.take(put)
+        """Make weather, disks and clocks those of the faults in force."""
+        wanted = {
+            number: rule
+            for number, fault in self._faults.items()
+            if (rule := self._weather(fault)) is not None
+        }
+        for number in [number for number in self._put if number not in wanted]:
+            self.world.network.take(self._put.pop(number))
+        for number, rule in wanted.items():
+            if number not in self._put:
+                links = self._ids(self._faults[number].links)
+                self._put[number] = self.world.network.put(links, rule)
+        for handle in self.nodes():
+            self._trouble(handle.name)
+
+    def _weather(self, fault: Fault) -> Rule | None:
+        match fault.trouble:
+            case LinkTrouble() as trouble:
+                return Rule(
+                    drop=trouble.drop,
+                    delay_s=trouble.delay_s,
+                    jitter_s=trouble.jitter_s,
+                    duplicate=trouble.duplicate,
+                    reorder=trouble.reorder,
+                )
+            case Rhythm() if fault.number not in self._broken:
+                return None
+        if not fault.links:
+            return None
+        return Rule(drop=1.0) if fault.kind is FaultKind.CUT else Rule(cut=True)
+
+    def _trouble(self, name: str) -> None:
+        """Give one node's disk and clock the troubles in force."""
+        node, rules = self.node(name), self._wanted_rules()
+        disks = [trouble for who, trouble in rules.disks if who == name]
+        node.disk.slow_s = sum(trouble.sync_delay_s for trouble in disks)
+        full = any(trouble.full for trouble in disks)
+        failing = full or any(trouble.fail_sync for trouble in disks)
+        node.disk.fails = f"{'disk full' if full else 'fsync failed'}, on purpose" * failing or None
+        rate, jump_s = 1.0, 0.0
+        for who, clock in rules.clocks:
+            if who == name:
+                rate, jump_s = rate * clock.rate, jump_s + clock.jump_s
+        before_s, self._jumped_s[name] = self._jumped_s.get(name, 0.0), jump_s
+        if node.rate != rate or jump_s > before_s:
+            node.skew(rate=rate, jump_s=max(0.0, jump_s - before_s))
 
     async def close(self, *, leave_running: bool = False) -> None:
         """End the world; there is nothing to leave running."""
+        await self._end_loops()
         await self.time.stop()
         shutil.rmtree(self._directory, ignore_errors=True)

@@ -158,7 +158,7 @@ def summarise(view: ClusterView, before: tuple[ClusterView, Summary] | None = No
         up=sum(condition.reporting for condition in conditions.values()),
         threshold=threshold,
         commits_per_s=_commit_rate(view, conditions),
-        cut_links=frozenset(pair for fault in view.faults for pair in fault.links),
+        cut_links=frozenset(pair for item in view.faults if item.cuts for pair in item.links),
     )
 
 

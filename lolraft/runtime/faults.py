@@ -135,7 +135,7 @@ class SkewedClock:
         self._inner = inner
         self._last_s = inner()
         self._now_s = self._last_s
-        self._jumped = 0
+        self._jumped_s = 0.0  # Of the jump in force.
 
     def __call__(self) -> float:
         """Return the skewed time, in seconds; it never goes back."""
@@ -143,7 +143,6 @@ class SkewedClock:
         true_s = self._inner()
         self._now_s += (true_s - self._last_s) * max(0.0, rules.clock_rate)
         self._last_s = true_s
-        if rules.clock_jump_s and rules.version != self._jumped:
-            self._jumped = rules.version
-            self._now_s += max(0.0, rules.clock_jump_s)
+        self._now_s += max(0.0, rules.clock_jump_s - self._jumped_s)
+        self._jumped_s = rules.clock_jump_s  # A renewal of the same rules jumps no further.
         return self._now_s

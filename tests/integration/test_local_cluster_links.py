@@ -11,7 +11,7 @@ import pytest
 
 from lab.cluster.interface import ClusterError, NodeState
 from lab.cluster.rules import LEASE_S
-from lab.faults import FaultKind
+from lab.faults import ClockTrouble, DiskTrouble, FaultKind, LinkTrouble, Rhythm
 from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
 from tests.integration.local_lab import Lab, local_lab
 
@@ -177,3 +177,37 @@ async def test_groups_that_make_no_partition_are_refused() -> None:
             with pytest.raises(ClusterError, match="two groups of different nodes"):
                 await lab.cluster.partition(groups)
         assert lab.cluster.faults() == ()
+
+
+async def test_troubles_of_links_disks_and_clocks_reach_the_nodes_and_end() -> None:
+    async with local_lab() as lab:
+        one, other, third = lab.names
+        await lab.cluster.disturb(FaultKind.DELAY, (one, other), LinkTrouble(delay_s=0.05))
+        await lab.cluster.disturb(FaultKind.SLOW_DISK, (one,), DiskTrouble(sync_delay_s=0.02))
+        await lab.cluster.disturb(FaultKind.CLOCK, (other,), ClockTrouble(rate=1.5))
+        found = {name: (await rules(lab, name)).rules for name in lab.names}
+        assert [rule.delay_s for rule in found[third].links] == [0.05]
+        assert [found[name].storage.sync_delay_s for name in lab.names] == [0.02, 0.0, 0.0]
+        assert [found[name].clock.rate for name in lab.names] == [0.0, 1.5, 0.0]
+        await lab.put("a", "1")
+        await lab.cluster.heal()
+        assert lab.cluster.faults() == ()
+        for name in lab.names:
+            now = (await rules(lab, name)).rules
+            assert (list(now.links), now.storage.sync_delay_s, now.clock.rate) == ([], 0.0, 0.0)
+        await lab.logs_agree()
+
+
+async def test_a_crash_loop_and_a_flapping_link_end_when_they_are_healed() -> None:
+    async with local_lab() as lab:
+        leader = await lab.leader()
+        name, other = (item for item in lab.names if item != leader)
+        loop = await lab.cluster.disturb(FaultKind.CRASH_LOOP, (name,), Rhythm(period_s=1.0))
+        await lab.cluster.disturb(FaultKind.FLAP, (leader, other), Rhythm(period_s=0.4))
+        await lab.until(lambda: lab.node(name).epoch >= 3)
+        await lab.put("while it crashes", "1")
+        await lab.cluster.heal(loop)
+        assert lab.state(name) is NodeState.RUNNING
+        await lab.cluster.heal()
+        assert lab.cluster.faults() == ()
+        await lab.logs_agree()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from lab.cluster.interface import Cluster, ClusterError, NodeHandle, NodeState
-from lab.faults import Fault, FaultKind
+from lab.faults import Fault, FaultKind, Trouble
 from lab.observe.view import ClusterView, EventView
 from lolraft.raft.types import NodeId
 
@@ -107,6 +107,9 @@ class FakeCluster(Cluster):
 
     async def partition(self, groups: tuple[tuple[str, ...], ...]) -> Fault:
         return self._fault(FaultKind.PARTITION, groups[0], "partition", groups)
+
+    async def disturb(self, kind: FaultKind, where: tuple[str, ...], trouble: Trouble) -> Fault:
+        return self._fault(kind, where, "disturb", kind, where, trouble)
 
     async def heal(self, fault: Fault | None = None) -> None:
         self._called("heal", None if fault is None else fault.number)

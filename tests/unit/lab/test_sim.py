@@ -10,7 +10,7 @@ import pytest
 
 from lab.apps import kv
 from lab.cluster.interface import ClusterError, NodeState
-from lab.faults import FaultKind
+from lab.faults import ClockTrouble, DiskTrouble, FaultKind, LinkTrouble, Rhythm
 from lab.sim.client import SimClient
 from lab.sim.cluster import SimCluster
 from lab.sim.watch import SimWatcher
@@ -206,3 +206,107 @@ async def test_time_is_held_and_stepped() -> None:
         assert world.clock.now_s >= stood_s
         one.cluster.time.speed = None
         await one.put("a", "1")
+
+
+# --- troubles ------------------------------------------------------------------------------------
+
+
+async def test_messages_are_late_lost_doubled_and_out_of_order() -> None:
+    async with bench() as one:
+        leader = await one.led()
+        follower = next(name for name in ("n1", "n2", "n3") if name != leader)
+        counts = one.cluster.world.network.counts
+        for kind, trouble, what in (
+            (FaultKind.LOSS, LinkTrouble(drop=0.5), "lost"),
+            (FaultKind.DUPLICATE, LinkTrouble(duplicate=0.5), "doubled"),
+            (FaultKind.REORDER, LinkTrouble(reorder=0.5), "overtaken"),
+        ):
+            fault = await one.cluster.disturb(kind, (leader, follower), trouble)
+            assert one.cluster.faults() == (fault,)
+            before = counts[what]
+            for number in range(20):
+                await one.put(f"k{number}", "v")
+            assert counts[what] > before
+            await one.cluster.heal(fault)
+        assert one.cluster.world.network.weather.is_calm
+
+
+async def test_a_slow_link_delays_what_needs_it() -> None:
+    async with bench() as one:
+        leader = await one.led()
+        for other in ("n1", "n2", "n3"):
+            if other != leader:
+                await one.cluster.disturb(
+                    FaultKind.DELAY, (leader, other), LinkTrouble(delay_s=0.2)
+                )
+        began_s = one.cluster.now_s()
+        await one.put("a", "1")
+        assert one.cluster.now_s() - began_s >= 0.2
+        await one.cluster.heal()
+        await one.cluster.time.sleep(1.0)
+        began_s = one.cluster.now_s()
+        await one.put("a", "2")
+        assert one.cluster.now_s() - began_s < 0.2
+
+
+async def test_a_flapping_link_is_now_cut_and_now_whole() -> None:
+    async with bench() as one:
+        fault = await one.cluster.disturb(FaultKind.FLAP, ("n1", "n2"), Rhythm(period_s=1.0))
+        weather = one.cluster.world.network.weather
+        seen = set()
+        for _ in range(20):
+            await one.cluster.time.sleep(0.1)
+            seen.add(weather.is_calm)
+        assert seen == {True, False}
+        await one.cluster.heal(fault)
+        await one.cluster.time.sleep(1.0)
+        assert weather.is_calm
+
+
+async def test_a_crash_loop_goes_on_until_it_is_healed() -> None:
+    async with bench() as one:
+        name = next(item for item in ("n1", "n2", "n3") if item != one.leader)
+        life = one.cluster.node(name).life
+        fault = await one.cluster.disturb(FaultKind.CRASH_LOOP, (name,), Rhythm(period_s=1.0))
+        await one.cluster.time.sleep(3.2)
+        assert one.cluster.node(name).life >= life + 6  # A start and an end each count.
+        await one.cluster.heal(fault)
+        assert one.cluster.node(name).is_running
+        assert one.cluster.faults() == ()
+
+
+async def test_a_slow_disk_delays_and_a_failing_one_ends_its_node() -> None:
+    async with bench() as one:
+        leader = await one.led()
+        await one.cluster.disturb(FaultKind.SLOW_DISK, (leader,), DiskTrouble(sync_delay_s=0.2))
+        assert one.cluster.node(leader).disk.slow_s == 0.2
+        await one.cluster.heal()
+        assert one.cluster.node(leader).disk.slow_s == 0.0
+        await one.cluster.disturb(FaultKind.FAILING_SYNC, (leader,), DiskTrouble(fail_sync=True))
+        await one.put("a", "1")  # Others acknowledge it; who failed says so and leads no more.
+        await one.led(other_than=leader)
+        await one.cluster.heal()
+        await one.cluster.restart(leader)
+        await one.until(lambda: one.watcher.view.shards[0].replicas[leader].role == "follower")
+
+
+async def test_a_clock_runs_fast_and_jumps_once() -> None:
+    async with bench() as one:
+        node = one.cluster.node("n1")
+        await one.cluster.disturb(FaultKind.CLOCK, ("n1",), ClockTrouble(rate=2.0))
+        assert node.rate == 2.0
+        before_s = node.now_s
+        await one.cluster.disturb(FaultKind.CLOCK, ("n1",), ClockTrouble(jump_s=5.0))
+        assert node.now_s >= before_s + 5.0
+        await one.cluster.disturb(FaultKind.LOSS, ("n1", "n2"), LinkTrouble(drop=0.1))
+        assert node.now_s < before_s + 10.0, "another rule lets it jump no further"
+        await one.cluster.heal()
+        assert node.rate == 1.0
+
+
+async def test_what_the_simulator_lacks_is_said() -> None:
+    async with bench() as one:
+        with pytest.raises(ClusterError, match="no bandwidth"):
+            await one.cluster.disturb(
+                FaultKind.BANDWIDTH, ("n1", "n2"), LinkTrouble(bandwidth_bytes_s=1000)
+            )
