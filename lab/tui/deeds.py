@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from lab.cluster.interface import Cluster, ClusterError
-from lab.faults import Fault, FaultKind
+from lab.faults import Fault, FaultKind, Trouble
 from lab.observe.view import EventView
 from lab.tui.ports import Client, ViewSource, Words
 from lolraft.errors import LolraftError, RequestFailed
@@ -94,6 +94,14 @@ class Deeds:
             "partition " + " | ".join(" ".join(group) for group in groups),
             lambda: self._cluster.partition(groups),
             group="links", kind=FaultKind.PARTITION,
+        )  # fmt: skip
+
+    def disturb(self, what: str, kind: FaultKind, where: tuple[str, ...], trouble: Trouble) -> None:
+        """Make a link or a node behave badly."""
+        self._go(
+            what,
+            lambda: self._cluster.disturb(kind, where, trouble),
+            group="links", node=where[0], kind=kind,
         )  # fmt: skip
 
     def heal(self, fault: Fault | None = None) -> None:

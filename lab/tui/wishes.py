@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from lab.faults import FaultKind
 from lab.tui.filters import Filter
-from lab.tui.keys import transfer_target
+from lab.tui.keys import filled, transfer_target
+from lab.tui.menu import MENU, Entry, lines
 from lab.tui.paint import Look
 from lab.tui.scene import Scene, is_down, majority_lost_by, shard_name
-from lab.tui.screens.dialogs import Ask, ask_how_to_leave, ask_to_kill
+from lab.tui.screens.dialogs import Ask, Choose, ask_how_to_leave, ask_to_kill
 from lab.tui.words import speaks_key_value
 
 if TYPE_CHECKING:
@@ -179,6 +180,48 @@ class Wishes(_Base):
                         title="partition", severity="warning")  # fmt: skip
         else:
             self.deeds.partition(groups)
+
+    def action_faults(self) -> None:
+        """Show every fault, with what to expect of it."""
+        scene = self.scene()
+        if scene is None:
+            return
+        words = dict(filled(scene))
+        dialog = Choose("faults", "What shall go wrong?", lines(scene, self.cluster, words))
+        dialog.add_class("wide")
+        self.push_screen(dialog, lambda entry: self._chosen(entry, words) if entry else None)
+
+    def action_disturb(self, key: str) -> None:
+        """Do what the menu has under a key."""
+        scene = self.scene()
+        if scene is not None:
+            entry = next(item for item in MENU if item.key == key)
+            self._chosen(entry, dict(filled(scene)))
+
+    def _chosen(self, entry: Entry, words: dict[str, str]) -> None:
+        if entry.action:
+            self.call_later(self.run_action, entry.action)
+            return
+        where = self._link() if entry.on_link else (self._node() or "",)
+        make, kind = entry.make, entry.kind
+        if not where or not where[0] or make is None or kind is None:
+            return
+        label = entry.label.format_map(words)
+
+        def then(text: str | None) -> None:
+            if text is None:
+                return
+            try:
+                trouble = make(text)
+            except ValueError as broken:
+                self.notify(f"{label}: {broken}.", severity="warning")
+                return
+            self.deeds.disturb(label, kind, where, trouble)
+
+        if entry.asks:
+            self.push_screen(Ask(label, entry.asks, value=entry.value, more=entry.expects), then)
+        else:
+            then("")
 
     def action_heal(self) -> None:
         """End all network faults."""

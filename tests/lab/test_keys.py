@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from lab.faults import FaultKind
+from lab.faults import FaultKind, LinkTrouble
 from lab.tui.app import LabApp
 from lab.tui.keys import KEYS, bindings, filled
+from lab.tui.menu import MENU, Entry
 from lolraft.errors import RequestFailed
 from tests.lab import demo
 from tests.lab.screen import Lab, running
@@ -208,3 +209,45 @@ async def test_a_partition_that_makes_no_sense_is_explained(sides: str) -> None:
         await lab.pilot.pause()
         assert "partition: " in lab.toasts
         assert lab.cluster.calls == []
+
+
+async def test_the_fault_menu_does_what_it_says_with_the_value_given() -> None:
+    async with running() as lab:
+        await lab.press("f")
+        assert "lose some of" in lab.text()
+        await lab.press("l")
+        assert "percent" in lab.text()
+        await lab.press("enter")
+        call = lab.cluster.calls[-1]
+        assert call[:2] == ("disturb", FaultKind.LOSS)
+        assert call[3] == LinkTrouble(drop=0.3)
+
+
+async def test_a_value_that_makes_no_sense_is_said_and_nothing_done() -> None:
+    async with running() as lab:
+        before = len(lab.cluster.calls)
+        await lab.press("d", "x", "enter")
+        await lab.until(lambda: "milliseconds, such as 100" in lab.text())
+        assert len(lab.cluster.calls) == before
+
+
+async def test_the_menu_says_why_a_backend_cannot() -> None:
+    async with running() as lab:
+        lab.cluster.unable[FaultKind.BANDWIDTH] = "no such thing here"
+        await lab.press("f")
+        assert "cannot: no such thing here" in lab.text()
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in MENU if entry.make], ids=lambda one: one.label
+)
+def test_the_values_that_the_menu_offers_make_sense(entry: Entry) -> None:
+    assert entry.make is not None
+    entry.make(entry.value)
+
+
+@pytest.mark.parametrize("entry", [one for one in MENU if one.asks], ids=lambda one: one.label)
+def test_a_value_that_makes_no_sense_is_a_sentence(entry: Entry) -> None:
+    assert entry.make is not None
+    with pytest.raises(ValueError, match="such as|from"):
+        entry.make("nonsense")
