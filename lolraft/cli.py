@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lolraft import cli_ask, cli_serve
+from lolraft import cli_ask, cli_recover, cli_serve
 from lolraft.config import Tls
 from lolraft.errors import ConfigError, LolraftError
 from lolraft.runtime.loop import run
@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "serve":
             return _serve(options)
+        if options.command == "recover":
+            return cli_recover.recover(options)
         return run(cli_ask.ask(options, tls_of(options)))
     except ConfigError as broken:
         return _say(broken, USAGE)
@@ -82,6 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
             change.add_argument("--to", default="", metavar="ID", help="the server to lead")
         else:
             change.add_argument("--server", required=True, metavar="ID", help="http://host:port")
+    cli_recover.add_arguments(
+        commands.add_parser("recover", help="go on after a majority was lost for ever (offline)")
+    )
     return parser
 
 

@@ -6,28 +6,18 @@ import secrets
 import sqlite3
 import struct
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
 from lolraft.multiraft.records import Batch, NodeRecord, ShardRecord
 from lolraft.raft.effects import Save
-from lolraft.raft.types import (
-    Entries,
-    Index,
-    NodeId,
-    ShardId,
-)
+from lolraft.raft.types import Entries, Index, NodeId, ShardId
 from lolraft.storage import blob, rows
+from lolraft.storage.columns import after, before
 from lolraft.storage.directory import DirectoryLock, make_directory, sync_directory
-from lolraft.storage.interface import (
-    Corrupted,
-    NewerFormat,
-    Storage,
-    StorageError,
-    WrongNode,
-)
+from lolraft.storage.interface import Corrupted, NewerFormat, Storage, StorageError, WrongNode
 from lolraft.storage.schema import FORMAT, SCHEMA, WRITE_ROW, Transaction
 from lolraft.storage.segments import Segments, Truncations
 from lolraft.storage.wal import JournalDamaged, check_journal
@@ -70,6 +60,29 @@ class SqliteStorage(Storage):
     def open(self, node_id: NodeId) -> NodeRecord:
         """Lock the directory, check whose it is, raise the epoch durably."""
         make_directory(self._directory)
+        return self._locked(node_id)
+
+    def open_as_found(self) -> NodeRecord:
+        """
+        Lock what a stopped node left and return its facts; nothing is changed: for tools.
+
+        Raises:
+            StorageError: there is no node's data; and all that `open` raises.
+        """
+        if not (self._directory / "node.db").exists():
+            raise StorageError(
+                f"{self._directory} holds no node's data (no node.db); name the directory that "
+                "`lolraft serve --data` was given"
+            )
+        return self._locked(None)
+
+    def copy_to(self, path: Path) -> None:
+        """Write all that is stored into one new file, which can take the place of `node.db`."""
+        with closing(sqlite3.connect(path)) as copy:
+            self._db.backup(copy)
+        sync_directory(path.parent)
+
+    def _locked(self, node_id: NodeId | None) -> NodeRecord:
         self._lock.take()
         try:
             return self._open(node_id)
@@ -80,7 +93,7 @@ class SqliteStorage(Storage):
             self.close()
             raise
 
-    def _open(self, node_id: NodeId) -> NodeRecord:
+    def _open(self, node_id: NodeId | None) -> NodeRecord:
         path = self._directory / "node.db"
         new = not path.exists()
         try:
@@ -103,13 +116,15 @@ class SqliteStorage(Storage):
         if new:
             sync_directory(self._directory)
         known = self._read_node(node_id)
+        if node_id is None:
+            return known
         record = replace(known, epoch=known.epoch + 1)
         with Transaction(database):
             self._write_node(record)
             self._put_fact("format", str(FORMAT))
         return record
 
-    def _read_node(self, node_id: NodeId) -> NodeRecord:
+    def _read_node(self, node_id: NodeId | None) -> NodeRecord:
         facts = dict(self._db.execute("SELECT name, value FROM facts"))
         version = facts.get("format", str(FORMAT))
         if version.isdecimal() and int(version) > FORMAT:
@@ -117,13 +132,13 @@ class SqliteStorage(Storage):
                 f"{self._directory} has format {version}, this version of lolraft reads up to "
                 f"{FORMAT}; use the version that wrote it, or a newer one"
             )
-        if not facts:
+        if not facts and node_id is not None:
             return NodeRecord(node_id=node_id, incarnation=secrets.randbits(64) or 1, epoch=0)
         try:
             record = rows.decode_node(facts["node"])
         except (blob.Damaged, KeyError) as broken:
             raise self._damage("the facts of the node", broken) from broken
-        if record.node_id != node_id:
+        if node_id not in (None, record.node_id):
             raise WrongNode(
                 f"{self._directory} belongs to {record.node_id}, not to {node_id}; start with "
                 "that id, or use another data directory"
@@ -231,7 +246,7 @@ class SqliteStorage(Storage):
                 for first, last in wanted.get((number, section.shard_id), ()):
                     if section.first <= first <= last < end:
                         whole = blob.entries_of(content, section)
-                        part = _before(_after(whole, first - 1), last + 1)
+                        part = before(after(whole, first - 1), last + 1)
                         parts.setdefault(section.shard_id, []).append(part)
         return parts
 
@@ -285,10 +300,10 @@ class SqliteStorage(Storage):
             mine = parts.setdefault(shard_id, [])
             if save.log_starts_after is not None:
                 parts[shard_id] = mine = [
-                    _after(entries, save.log_starts_after.index) for entries in mine
+                    after(entries, save.log_starts_after.index) for entries in mine
                 ]
             if save.truncate_from is not None:
-                parts[shard_id] = mine = [_before(item, save.truncate_from) for item in mine]
+                parts[shard_id] = mine = [before(item, save.truncate_from) for item in mine]
                 self._truncate(shard_id, save.truncate_from)
             if save.entries is not None:
                 mine.append(save.entries)
@@ -363,22 +378,3 @@ class SqliteStorage(Storage):
                 self._database.close()
             self._database = None
         self._lock.release()
-
-
-def _before(entries: Entries, index: Index) -> Entries:
-    keep = max(0, min(len(entries.terms), index - entries.first))
-    return _slice(entries, 0, keep)
-
-
-def _after(entries: Entries, index: Index) -> Entries:
-    drop = max(0, min(len(entries.terms), index + 1 - entries.first))
-    return _slice(entries, drop, len(entries.terms))
-
-
-def _slice(entries: Entries, start: int, stop: int) -> Entries:
-    return Entries(
-        entries.first + start,
-        entries.terms[start:stop],
-        entries.kinds[start:stop],
-        entries.payloads[start:stop],
-    )
