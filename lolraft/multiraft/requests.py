@@ -80,6 +80,8 @@ def _lead(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
         case RequestKind.READ:
             shard.read_messages[ticket] = request.message
             node.todo.append((shard, ReadIndex(ticket=ticket)))
+        case RequestKind.INDEX:
+            node.todo.append((shard, ReadIndex(ticket=ticket)))
         case RequestKind.TRANSFER:
             target = NodeId(request.message.decode()) if request.message else None
             node.todo.append((shard, TransferLeadership(ticket=ticket, target=target)))

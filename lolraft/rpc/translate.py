@@ -49,6 +49,7 @@ KINDS: tuple[RequestKind, ...] = (
     RequestKind.REMOVE_SERVER,
     RequestKind.TRANSFER,
     RequestKind.PROBE,
+    RequestKind.INDEX,
 )
 """`Forward.kind` on the wire is the position here."""
 
