@@ -104,6 +104,7 @@ def _show(options: argparse.Namespace, node: NodeRecord, holdings: dict[ShardId,
     )
     for holding in holdings.values():
         members = _members(holding) if not holding.is_empty else "none: this replica is empty"
+        members += "; DAMAGED: later entries cannot be read" if holding.damaged else ""
         snapshot = holding.snapshot.index if holding.snapshot is not None else "-"
         print(
             f"{holding.shard_id:>6} {holding.term:>6} {_text(holding.last):>14} "
@@ -189,6 +190,8 @@ def _what_is_lost(plan: Plan, held: Holding) -> list[str]:
             f"kept, whether they were committed or not: entries {first} to {last}. A write that "
             "was reported as failed or unknown may be among them; they all count from now on."
         )
+    if held.damaged:
+        lines.append(f"lost: entries after {last} that were here and cannot be read any more.")
     lines += [
         f"lost: every entry after {last} (term {held.last.term}) that the lost servers "
         "acknowledged. How many these are, nobody who is left can tell.",

@@ -52,6 +52,7 @@ class Holding:
     snapshot: Clock | None
     configuration: Configuration
     configuration_index: Index
+    damaged: bool  # Entries after the last one were here and cannot be read (S12).
 
     @property
     def is_empty(self) -> bool:
@@ -82,6 +83,7 @@ def holding_of(node_id: NodeId, shard_id: ShardId, record: ShardRecord) -> Holdi
         snapshot=record.snapshot.clock if record.snapshot is not None else None,
         configuration=state.configuration,
         configuration_index=state.configuration_index,
+        damaged=record.damaged,
     )
 
 
@@ -173,7 +175,8 @@ def plan_of(
             f"{', '.join(strangers)} is no member of shard {shard_id}; members are "
             f"{', '.join(configuration.members)}"
         )
-    if has_quorum(configuration, survivors):
+    # A damaged log does not vote before a leader has repaired it, which the others have to elect.
+    if has_quorum(configuration, set(survivors) - ({node_id} if holding.damaged else set())):
         raise CannotRecover(
             f"the survivors are a quorum of shard {shard_id}: nothing is lost. Start them; "
             "then take the others out with remove-server"
@@ -239,6 +242,7 @@ def rewritten(record: ShardRecord, rewrite: Rewrite) -> Save:
         snapshot=snapshot,
         truncate_from=entries.first if position >= 0 else None,
         entries=entries if position >= 0 else None,
+        repaired=record.damaged,
     )
 
 

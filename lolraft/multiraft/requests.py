@@ -100,7 +100,9 @@ def _lead(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
 
 def _ask_silent(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
     begins = request.kind is RequestKind.ADD_SERVER and request.message.decode() == node.node_id
-    if begins and request.origin is None:  # Forwarded, it was meant for a group that exists.
+    if (
+        begins and request.origin is None and not shard.state.damage
+    ):  # Forwarded, it was meant for a group that exists.
         seed = f"{node.record.incarnation}/{node.record.epoch}/{shard.shard_id}/{node.seq}"
         digest = blake2b(seed.encode(), digest_size=16).digest()
         group_id = int.from_bytes(digest, "big") | 1

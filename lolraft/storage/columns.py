@@ -17,6 +17,23 @@ def after(entries: Entries, index: Index) -> Entries:
     return _slice(entries, drop, len(entries.terms))
 
 
+def joined(base: Index, parts: list[Entries]) -> Entries:
+    """Return the entries after *base* up to the first that is missing; *parts* are in order."""
+    whole = []
+    following = base + 1
+    for part in parts:
+        if part.first != following:
+            break
+        whole.append(part)
+        following = part.last + 1
+    return Entries(
+        base + 1,
+        tuple(term for part in whole for term in part.terms),
+        b"".join(part.kinds for part in whole),
+        tuple(payload for part in whole for payload in part.payloads),
+    )
+
+
 def _slice(entries: Entries, start: int, stop: int) -> Entries:
     return Entries(
         entries.first + start,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from lolraft.raft.types import NodeId
 from lolraft.rpc.pb import lolraft_pb2 as pb
 from tests.integration.cluster import free_id
-from tests.integration.processes import Process, Processes
+from tests.integration.processes import PATIENCE_S, Process, Processes
 from tests.integration.test_cli import lolraft
 
 AGREED = "--accept-data-loss"
@@ -52,6 +53,17 @@ class Disaster(Processes):
         request = pb.AddServerRequest(shard_id=0, server_id=server)
         await self._insist(lambda stub: stub.AddServer(request, timeout=15.0), to)
 
+    async def refusal(self, server: NodeId, to: NodeId) -> str:
+        """Ask for a server to be added, until it has started; return why it is not."""
+        request = pb.AddServerRequest(shard_id=0, server_id=server)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await self.stub(to).AddServer(request, timeout=15.0)
+                if refused.value.code() is not grpc.StatusCode.UNAVAILABLE:
+                    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+                    return str(refused.value.details())
+
 
 def last_entry(shown: str) -> tuple[int, int]:
     """Return (term, index) of the only shard in what `recover --json` printed."""
@@ -83,11 +95,8 @@ async def test_the_last_survivor_of_three_goes_on_and_the_group_grows_again(tmp_
         # One that was thought lost comes back with its old data: it is no part of the new group.
         returned = lost[1]
         await cluster.restart(returned)
-        request = pb.AddServerRequest(shard_id=0, server_id=returned)
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await cluster.stub(survivor).AddServer(request, timeout=15.0)
-        assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-        assert "belongs to another group of shard 0; wipe its data first" in str(refused.value)
+        refused = await cluster.refusal(returned, to=survivor)
+        assert "belongs to another group of shard 0; wipe its data first" in refused
         lines.append(b"beside the old one")
         await cluster.write(lines[-1])
         await cluster.processes[returned].kill()
