@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from lolraft.multiraft.events import FrameArrived
+from lolraft.multiraft.frames import Frame
+from lolraft.raft.events import AppendResponse
 from lolraft.sim import Plan, World
 from lolraft.sim.faults import Nemesis
 from lolraft.sim.weather import Rule
@@ -73,3 +76,32 @@ def test_promises_hold_while_logs_rot(first: int) -> None:
 def nemesis_of(world: World) -> Nemesis:
     assert world.nemesis is not None
     return world.nemesis
+
+
+def test_a_frame_of_an_earlier_life_is_void_before_a_beat_tells() -> None:
+    """Frames and beats come by different streams: what a frame says of a new life counts."""
+    stage = Stage(Plan(seed=3))
+    leader, follower = stage.leader(), stage.followers()[0]
+    stage.world.network.put(stage.links(leader, follower), Rule(cut=True))
+    stage.write(leader, "absent")
+    state, record = stage.state(leader), follower.disk.rows.node
+    assert record is not None
+    before = state.progress[follower.node_id].match_index
+    assert before < state.log.last_index
+    claims_more = AppendResponse(
+        sender=follower.node_id,
+        group=state.group,
+        term=state.current_term,
+        success=True,
+        match_index=state.log.last_index,
+    )
+    for epoch, messages in ((record.epoch + 1, ()), (record.epoch, ((0, claims_more),))):
+        frame = Frame(
+            sender=follower.node_id,
+            incarnation=record.incarnation,
+            epoch=epoch,
+            messages=messages,
+        )
+        leader.post(FrameArrived(frame=frame))
+        stage.run(0.05)
+    assert state.progress[follower.node_id].match_index == before
