@@ -22,7 +22,6 @@ from lolraft.recovery import (
     holding_of,
     plan_of,
     rewritten,
-    without_lost,
 )
 from lolraft.storage.sqlite import SqliteStorage
 
@@ -166,14 +165,7 @@ def _act(
         copy = options.data / f"before-recover-{plan.shard_id}-{plan.new_group:032x}.db"
         storage.copy_to(copy)
     save = rewritten(record, plan.configuration)
-    holdings = [
-        holding_of(node.node_id, shard_id, other)
-        for shard_id, other in records.items()
-        if shard_id != plan.shard_id
-    ]
-    members = {name for item in holdings for name in item.configuration.members}
-    known = without_lost(node, members | set(plan.members))
-    storage.commit(Batch(number=0, saves=((plan.shard_id, save),), node=known))
+    storage.commit(Batch(number=0, saves=((plan.shard_id, save),)))
     after = holding_of(node.node_id, plan.shard_id, storage.load()[plan.shard_id])
     _report(options, plan, before, after, copy, warning)
 

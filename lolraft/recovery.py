@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lolraft.errors import LolraftError
-from lolraft.multiraft.records import NodeRecord, ShardRecord
+from lolraft.multiraft.records import ShardRecord
 from lolraft.raft.effects import Save
 from lolraft.raft.quorum import has_quorum
 from lolraft.raft.state import restore
@@ -251,8 +251,3 @@ def _ballot_of(record: ShardRecord) -> Ballot:
     snapshot = record.snapshot.clock.term if record.snapshot is not None else 0
     last = max(snapshot, record.log_starts_after.term, *record.entries.terms[-1:])
     return record.ballot if record.ballot.current_term >= last else Ballot(last, None)
-
-
-def without_lost(node: NodeRecord, members: set[NodeId]) -> NodeRecord:
-    """Forget whose data directories the lost servers had: under their ids new ones may come."""
-    return replace(node, pins=tuple(pin for pin in node.pins if pin[0] in members))

@@ -265,6 +265,7 @@ class NodeMachine:
         node = self._node
         peer = node.peer(frame.sender)
         if beats.is_stranger(node, peer, frame.incarnation):
+            requests.on_strangers_replies(node, peer, frame.replies)
             return
         if frame.epoch < max(peer.in_ledger.epoch, peer.frame_epoch):
             return  # Written by an earlier life of the peer.

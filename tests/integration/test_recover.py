@@ -16,6 +16,7 @@ from lolraft.rpc.pb import lolraft_pb2 as pb
 from tests.integration.cluster import free_id
 from tests.integration.processes import PATIENCE_S, Process, Processes
 from tests.integration.test_cli import lolraft
+from tests.integration.test_damaged_log import rot_newest_batch
 
 AGREED = "--accept-data-loss"
 
@@ -101,6 +102,19 @@ async def test_the_last_survivor_of_three_goes_on_and_the_group_grows_again(tmp_
         await cluster.write(lines[-1])
         await cluster.processes[returned].kill()
 
+        # Wiped, and started as for the first time: they do not begin the old group anew (S4).
+        shutil.rmtree(cluster.data(returned))
+        for name in lost:
+            cluster.processes[name] = Process(tmp_path, name, tuple(sorted((survivor, *lost))))
+            cluster.processes[name].log = tmp_path / f"again-{name[-5:]}.log"
+            await cluster.processes[name].start()
+        for name in lost:
+            await cluster.processes[name].says("knows another data directory")
+        for name in lost:
+            await cluster.processes[name].kill()
+            assert " leads in term " not in cluster.processes[name].said()
+            shutil.rmtree(cluster.data(name))
+
         # Wiped, under the old id; and a new one.
         new = free_id()
         for name in (lost[0], new):
@@ -146,6 +160,31 @@ async def test_two_survivors_of_five_keep_their_logs_and_the_longest_wins(tmp_pa
         await cluster.write(b"after")
         await cluster.add(behind, to=ahead)  # From learner to voter; nothing was wiped.
         assert await cluster.read(node_id=behind) == expected + b"\nafter"
+
+
+async def test_a_damaged_log_that_nobody_can_repair_goes_on_with_what_is_whole(
+    tmp_path: Path,
+) -> None:
+    async with Disaster(tmp_path, count=1) as cluster:
+        for number in range(5):
+            await cluster.write(b"line %d" % number)
+        (node,) = cluster.ids
+        await cluster.stop_all()
+        rot_newest_batch(tmp_path, node)
+        assert "DAMAGED" in cluster.recover(node)
+        await cluster.restart(node)  # It says so, and serves nothing.
+        request = pb.WriteRequest(shard_id=0, message=b"refused")
+        with pytest.raises(grpc.aio.AioRpcError, match="has no leader now"):
+            await cluster.stub(node).Write(request, timeout=15.0, wait_for_ready=True)
+        await cluster.stop_all()
+        said = cluster.recover(node, "--survivors", node, AGREED)
+        assert "that were here and cannot be read any more" in said
+        await cluster.restart(node)
+        await cluster.write(b"after")
+        lines = (await cluster.read()).split(b"\n")
+        assert lines[:-1] == [b"line %d" % number for number in range(len(lines) - 1)]
+        await cluster.stop_all()
+        assert "DAMAGED" not in cluster.recover(node)
 
 
 async def test_it_refuses_what_is_not_needed_or_not_meant(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lolraft.multiraft.records import NodeRecord, ShardRecord
+from lolraft.multiraft.records import ShardRecord
 from lolraft.raft.types import (
     Ballot,
     Clock,
@@ -25,7 +25,6 @@ from lolraft.recovery import (
     holding_of,
     plan_of,
     rewritten,
-    without_lost,
 )
 from lolraft.storage.memory import after_save
 
@@ -128,8 +127,3 @@ def test_a_quorum_of_survivors_is_no_disaster() -> None:
         plan_of(held, A, (A, B, C), 2)
     with pytest.raises(CannotRecover, match="holds no log"):
         plan_of(holding_of(A, 0, ShardRecord(ballot=Ballot(3, None))), A, (A,), 2)
-
-
-def test_the_data_directories_of_the_lost_are_forgotten() -> None:
-    node = NodeRecord(node_id=A, incarnation=1, epoch=1, pins=((B, 2), (C, 3)))
-    assert without_lost(node, {A, B}).pins == ((B, 2),)
