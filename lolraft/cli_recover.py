@@ -224,7 +224,10 @@ def _report(
     print(f"before: last entry {_text(before.last)}, members {_members(before)}")
     print(f"after:  last entry {_text(after.last)}, members {_members(after)}")
     if copy is not None:
-        print(f"the database as it was: {copy} (to go back, stop the node and rename it node.db)")
+        print(
+            f"the database as it was: {copy} (to go back: stop the node, delete node.db, "
+            "node.db-wal and node.db-shm, rename the copy to node.db)"
+        )
     if plan.learners and not options.follow:
         print(
             f"next, on each of {', '.join(plan.learners)}:\n"

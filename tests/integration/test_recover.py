@@ -145,13 +145,14 @@ async def test_two_survivors_of_five_keep_their_logs_and_the_longest_wins(tmp_pa
         both = ("--survivors", f"{behind},{ahead}", AGREED)
 
         # The wrong one first: the other, which holds more, refuses to follow it.
-        keep = tmp_path / "keep"
-        shutil.copytree(cluster.data(behind), keep)
-        plan = json.loads(cluster.recover(behind, *both, "--json"))["plan"]
+        wrong = json.loads(cluster.recover(behind, *both, "--json"))
+        plan = wrong["plan"]
         refused = cluster.recover(ahead, "--follow", plan, AGREED, fails=True)
         assert "holds more of shard 0" in refused
-        shutil.rmtree(cluster.data(behind))
-        keep.rename(cluster.data(behind))
+        for name in ("node.db", "node.db-wal", "node.db-shm"):
+            (cluster.data(behind) / name).unlink(missing_ok=True)
+        shutil.move(wrong["copy"], cluster.data(behind) / "node.db")
+        assert last_entry(cluster.recover(behind, "--json")) == held[behind]
 
         plan = json.loads(cluster.recover(ahead, *both, "--json"))["plan"]
         cluster.recover(behind, "--follow", plan, AGREED)
@@ -206,6 +207,10 @@ async def test_it_refuses_what_is_not_needed_or_not_meant(tmp_path: Path) -> Non
         )
         assert unmeant.returncode == 2
         assert "--accept-data-loss" in unmeant.stderr
+        which = lolraft(
+            "recover", "--data", str(cluster.data(one)), "--survivors", one, cwd=tmp_path
+        )
+        assert (which.returncode, "--shard: which one?" in which.stderr) == (2, True)
         assert cluster.recover(one) == before
         nowhere = lolraft("recover", "--data", str(tmp_path / "nowhere"), cwd=tmp_path)
         assert nowhere.returncode == 1
