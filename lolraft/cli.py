@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lolraft import cli_ask, cli_serve
+from lolraft import cli_ask, cli_backup, cli_recover, cli_serve
 from lolraft.config import Tls
 from lolraft.errors import ConfigError, LolraftError
 from lolraft.runtime.loop import run
@@ -29,6 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "serve":
             return _serve(options)
+        if options.command == "recover":
+            return cli_recover.recover(options)
+        if options.command == "backup":
+            return run(cli_backup.backup(options, tls_of(options)))
+        if options.command == "restore":
+            return run(cli_backup.restore(options))
         return run(cli_ask.ask(options, tls_of(options)))
     except ConfigError as broken:
         return _say(broken, USAGE)
@@ -82,6 +88,15 @@ def build_parser() -> argparse.ArgumentParser:
             change.add_argument("--to", default="", metavar="ID", help="the server to lead")
         else:
             change.add_argument("--server", required=True, metavar="ID", help="http://host:port")
+    saved = commands.add_parser("backup", help="write shards to a file while they run")
+    _add_common(saved)
+    cli_backup.add_backup_arguments(saved)
+    cli_backup.add_restore_arguments(
+        commands.add_parser("restore", help="begin new groups with a backup (offline)")
+    )
+    cli_recover.add_arguments(
+        commands.add_parser("recover", help="go on after a majority was lost for ever (offline)")
+    )
     return parser
 
 

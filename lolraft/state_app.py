@@ -55,13 +55,17 @@ class StateApp(RaftApp):
         """Make a snapshot of the state now, which contains all entries up to *index*."""
         if index > INITIAL:
             self._remember_initial()
-            _write(self._path(index), iter((self.dump(),)))
+            self._write(index, iter((self.dump(),)))
 
     def make_snapshot(self, index: int) -> asyncio.Future[None]:
         """Dump the state now, and write it in a thread while the app goes on."""
         self._remember_initial()
         chunks = iter((self.dump(),))
-        return asyncio.get_running_loop().run_in_executor(None, _write, self._path(index), chunks)
+        return asyncio.get_running_loop().run_in_executor(None, self._write, index, chunks)
+
+    def _write(self, index: int, chunks: Iterator[bytes]) -> None:
+        _write(self._path(index), chunks)
+        self._whole = index  # The loop need not read it once more to know that.
 
     def install_snapshot(self, index: int) -> None:
         """Make the state that of the snapshot at *index*, or the initial one."""

@@ -19,6 +19,7 @@ class RequestKind(Enum):
     ADD_SERVER = "add-server"
     REMOVE_SERVER = "remove-server"
     TRANSFER = "transfer"  # `SendTimeoutNow` too, where there is a leader (S6).
+    INDEX = "index"  # Answered with an index that all writes acknowledged before it are within.
     PROBE = "probe"  # To the target of AddServer: do you host it, which group, which incarnation?
 
 

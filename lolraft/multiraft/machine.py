@@ -108,9 +108,9 @@ class NodeMachine:
         for shard in node.shards.values():
             group_id = group_of(shard.shard_id, members)
             if shard.state.is_silent:
-                if shard.state.ballot != NO_BALLOT:
-                    # Its log went when it was removed. Were the old members to begin anew, they
-                    # would be a second group of the same name.
+                if shard.state.ballot != NO_BALLOT or shard.state.damage:
+                    # Its log went when it was removed, or rotted. Were the old members to begin
+                    # anew, they would be a second group of the same name.
                     continue
                 bootstrap = Bootstrap(ticket=None, voters=members, group_id=group_id)
                 node.todo.append((shard, bootstrap))
@@ -265,9 +265,11 @@ class NodeMachine:
         node = self._node
         peer = node.peer(frame.sender)
         if beats.is_stranger(node, peer, frame.incarnation):
+            requests.on_strangers_replies(node, peer, frame.replies)
             return
-        if frame.epoch < peer.in_ledger.epoch:
+        if frame.epoch < max(peer.in_ledger.epoch, peer.frame_epoch):
             return  # Written by an earlier life of the peer.
+        peer.frame_epoch = frame.epoch
         if peer.detector.suspect_at_s() is None:
             peer.detector.heard(node.now_s)  # A beat has not come yet, but it lives.
         for shard_id, message in frame.messages:

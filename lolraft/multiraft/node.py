@@ -199,6 +199,11 @@ class Node:
             proven=self.record.proven,
             now_s=self.now_s,
         )
+        # The epoch tells this life's question from one of an earlier life (S12).
+        state.damage = self.record.epoch if kept.damaged else 0
+        if kept.damaged:
+            text = "the log is damaged: no vote until the leader has repaired it"
+            self.tell("damaged", text, shard_id=shard_id)
         sessions = Sessions(self.config.session_entries, self.config.session_bytes)
         if kept.snapshot is not None:
             sessions.load(kept.snapshot.sessions, kept.snapshot.clock.index)

@@ -192,6 +192,7 @@ class Peer:
         "acking",
         "detector",
         "disk_is_well",
+        "frame_epoch",
         "held_ack",
         "in_ledger",
         "live",
@@ -229,6 +230,7 @@ class Peer:
         self.acked_seq = 0
         self.acked_sent_s = float("-inf")  # When the last acked heartbeat was sent.
         self.own_epoch = 0  # As its acks say (L2).
+        self.frame_epoch = 0  # Of its newest frame: what it acknowledged before may be gone (S12).
         self.pinned_us = 0  # Our incarnation as pinned there (S4).
         self.pin_batch = 0  # Nothing is said to it before this batch is durable (S4).
         self.refused = False  # It has another incarnation than the pinned one.

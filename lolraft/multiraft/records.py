@@ -38,6 +38,7 @@ class ShardRecord:
     snapshot: SnapshotMeta | None = None
     log_starts_after: Clock = ZERO
     entries: Entries = NO_ENTRIES
+    damaged: bool = False  # Entries are missing at the end: no vote until repaired (S12).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,8 @@ def _lead(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
         case RequestKind.READ:
             shard.read_messages[ticket] = request.message
             node.todo.append((shard, ReadIndex(ticket=ticket)))
+        case RequestKind.INDEX:
+            node.todo.append((shard, ReadIndex(ticket=ticket)))
         case RequestKind.TRANSFER:
             target = NodeId(request.message.decode()) if request.message else None
             node.todo.append((shard, TransferLeadership(ticket=ticket, target=target)))
@@ -98,6 +100,7 @@ def _lead(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
 
 def _ask_silent(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
     begins = request.kind is RequestKind.ADD_SERVER and request.message.decode() == node.node_id
+    begins = begins and not shard.state.damage  # It belongs to a group, whose log it has lost.
     if begins and request.origin is None:  # Forwarded, it was meant for a group that exists.
         seed = f"{node.record.incarnation}/{node.record.epoch}/{shard.shard_id}/{node.seq}"
         digest = blake2b(seed.encode(), digest_size=16).digest()
@@ -196,6 +199,21 @@ def on_reply(node: Node, peer: Peer, reply: ForwardReply) -> None:
         by_leader = reply.code in (Code.OK, Code.ABORTED)
         leader_id = peer.node_id if by_leader else reply.leader_id
         finish(node, ticket, reply.code, reply.message, leader_id)
+
+
+def on_strangers_replies(node: Node, peer: Peer, replies: tuple[ForwardReply, ...]) -> None:
+    """
+    Hear a wiped server that was asked before it is added: the change names its incarnation (S4).
+
+    Not while it is a member of any shard here: there it may have voted, and has forgotten it.
+    """
+    asked = [reply for reply in replies if reply.number in node.probes]
+    if not asked or any(
+        peer.node_id in shard.state.configuration.members for shard in node.shards.values()
+    ):
+        return
+    for reply in asked:
+        on_reply(node, peer, reply)
 
 
 def expire_forwarded(node: Node) -> None:

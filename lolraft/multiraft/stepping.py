@@ -87,6 +87,8 @@ def settle(node: Node, shard: Shard, effect: Effect) -> None:
         node.saves.append((shard.shard_id, effect))
         if effect.ballot is not None:
             node.ballot_batch = node.next_batch
+        if effect.repaired:
+            node.tell("repaired", "the log is whole again", shard_id=shard.shard_id)
         return
     overtakes = isinstance(effect, Notice) or (
         state.role is Role.LEADER

@@ -216,8 +216,11 @@ def _derive_save(state: RaftState, before: Glance) -> Save | None:
     new_snapshot = snapshot is not None and snapshot.clock.index > before.snapshot_index
     compacted = state.log.base.index > before.base_index
     new_ballot = state.ballot != before.ballot
+    repaired = state.damage != before.damage
     appended = change.append_from is not None
-    if not (new_ballot or new_snapshot or compacted or appended or change.truncate_from):
+    if not (
+        new_ballot or new_snapshot or compacted or appended or repaired or change.truncate_from
+    ):
         return None
     state.saved_number += 1
     if new_ballot:
@@ -233,6 +236,7 @@ def _derive_save(state: RaftState, before: Glance) -> Save | None:
         log_starts_after=state.log.base if new_snapshot or compacted else None,
         truncate_from=change.truncate_from,
         entries=entries,
+        repaired=repaired,
     )
 
 

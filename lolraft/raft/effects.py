@@ -41,6 +41,7 @@ class Save:
     )
     truncate_from: Index | None = None  # Drop this index and all after it.
     entries: Entries | None = None
+    repaired: bool = False  # The log is whole again (S12).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

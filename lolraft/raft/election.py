@@ -163,7 +163,7 @@ def _refusal(state: RaftState, request: VoteRequest) -> Refusal:
         return Refusal.REMOVED  # Also where a leader is believed in.
     if is_refused_by_stickiness(state, request):
         return Refusal.BELIEVES
-    if state.is_silent or not state.proven or not up_to_date:
+    if state.is_silent or state.damage or not state.proven or not up_to_date:
         return Refusal.OTHER
     if request.pre_vote:
         return Refusal.NONE if request.term > state.current_term else Refusal.OTHER

@@ -74,6 +74,7 @@ class AppendRequest:
     commit_index: Index  # min(match_index known, leader's commit) is the follower's to compute.
     ledger: tuple[int, int] = (0, 0)  # (epoch, version) it was sent under (L1).
     gives_belief: bool = True  # Set by the receiving node: the epoch is the newest heard (L1).
+    repairs: int = 0  # Sent after the receiver's `damage` of this number was heard of (S12).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,7 @@ class AppendResponse:
     rejected_index: Index = 0  # On failure: the index of the `prev_clock` that did not match.
     conflict: Clock = ZERO  # On failure: the follower's term there and its first index (§3.5).
     commit_index: Index = 0  # The follower's (L2).
+    damage: int = 0  # Its log lost entries: earlier answers do not count any more (S12).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ class Glance(NamedTuple):
     durable_number: int
     snapshot_index: Index
     configuration_index: Index
+    damage: int
 
 
 def glance(state: RaftState) -> Glance:
@@ -36,6 +37,7 @@ def glance(state: RaftState) -> Glance:
         state.durable_number,
         state.snapshot.clock.index if state.snapshot is not None else 0,
         state.configuration_index,
+        state.damage,
     )
 
 

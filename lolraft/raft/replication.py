@@ -125,6 +125,7 @@ def _append_to(state: RaftState, member: NodeId, progress: Progress, entries: En
         prev_clock=Clock(term, previous),
         entries=entries,
         commit_index=state.commit_index,
+        repairs=progress.repairs,
     )
     return Send(to=member, message=request)
 
@@ -218,6 +219,10 @@ def on_append_request(state: RaftState, request: AppendRequest) -> list[Effect]:
         return []
     match = max(request.entries.last, log.base.index)
     state.commit_index = max(state.commit_index, min(request.commit_index, match))
+    if state.damage == request.repairs and log.term_at(request.commit_index) == request.term:
+        # A commit of the sender's own term, of which it told after it had heard of the damage, is
+        # here: so is all that was ever committed by what this replica had acknowledged (S12).
+        state.damage = 0
     return [_answer(state, request.sender, True, match=match)]
 
 
@@ -273,6 +278,7 @@ def _answer(
         rejected_index=rejected,
         conflict=hint,
         commit_index=state.commit_index,
+        damage=state.damage,
     )
     return Send(to=leader_id, message=response)
 
@@ -291,6 +297,8 @@ def on_append_response(state: RaftState, response: AppendResponse) -> list[Effec
     trip_s = state.now_s - progress.sent_at_s
     progress.round_trip_s += (trip_s - progress.round_trip_s) / 8
     progress.commit_index = response.commit_index
+    if response.damage not in (0, progress.repairs):  # What it acknowledged may be gone (S12).
+        progress.repairs, progress.match_index, progress.must_ask = response.damage, 0, True
     if progress.in_flight == 0:  # What carried a higher commit may have been lost.
         progress.commit_sent = min(progress.commit_sent, response.commit_index)
     if response.success:

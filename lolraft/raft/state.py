@@ -46,6 +46,7 @@ class Progress:
     commit_index: Index | None = None  # The member's own word (L2).
     must_ask: bool = True  # Send even without entries: its log or commit is unknown.
     progress_at_s: float = 0.0
+    repairs: int = 0  # The newest `damage` that the member reported (S12).
 
 
 @dataclass(slots=True)
@@ -119,6 +120,7 @@ class RaftState:
     acking: frozenset[NodeId] | None = None
     objecting: frozenset[NodeId] = frozenset()
     proven: bool = True
+    damage: int = 0  # Entries were lost on the disk: no vote until repaired (S12).
     stopped: bool = False
     fetching: FetchSnapshot | None = None
     leadership: Leadership | None = None
@@ -196,8 +198,9 @@ class RaftState:
         self.unsaved = deque((number, min(last, index - 1)) for number, last in self.unsaved)
 
     def may_stand(self) -> bool:
-        """Return whether this replica could be elected: a proven voter (S4, S13)."""
-        return self.proven and not self.stopped and self.configuration.is_voter(self.node_id)
+        """Return whether this replica could be elected: a proven, whole voter (S4, S12, S13)."""
+        takes_part = self.proven and not self.damage and not self.stopped
+        return takes_part and self.configuration.is_voter(self.node_id)
 
 
 def restore(

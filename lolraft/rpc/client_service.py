@@ -22,6 +22,7 @@ from lolraft.rpc.answers import (
     server_id_or_abort,
     why_bad_write,
 )
+from lolraft.rpc.backup_stream import backup_pieces
 from lolraft.rpc.pb import client_pb2, client_pb2_grpc
 from lolraft.rpc.strict import Garbage
 from lolraft.runtime.driver import Driver
@@ -73,6 +74,19 @@ class ClientService(client_pb2_grpc.ClientServicer):
         respond = await self._driver.ask(RequestKind.TRANSFER, request.shard_id, target)
         await message_or_abort(context, respond)
         return client_pb2.TransferReply(leader_id=target.decode())
+
+    async def Backup(  # noqa: N802
+        self, request: client_pb2.BackupRequest, context: Context
+    ) -> AsyncIterator[client_pb2.BackupPiece]:
+        """Stream one shard as of a moment after the request came."""
+        respond = await self._driver.ask(RequestKind.INDEX, request.shard_id)
+        index = int(await message_or_abort(context, respond))
+        try:
+            async for piece in backup_pieces(self._driver, request.shard_id, index):
+                yield piece
+        except LookupError as gone:  # A newer snapshot took its place: the next try takes that one.
+            text = f"the snapshot of shard {request.shard_id} was replaced: {gone}; try again"
+            await refuse(context, grpc.StatusCode.UNAVAILABLE, text)
 
 
 class SubmitStream:

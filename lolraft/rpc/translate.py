@@ -49,6 +49,7 @@ KINDS: tuple[RequestKind, ...] = (
     RequestKind.REMOVE_SERVER,
     RequestKind.TRANSFER,
     RequestKind.PROBE,
+    RequestKind.INDEX,
 )
 """`Forward.kind` on the wire is the position here."""
 
@@ -158,6 +159,7 @@ def _shard_message(shard_id: ShardId, message: Message) -> pb.ShardMessage:
                     conflict_term=message.conflict.term,
                     conflict_index=message.conflict.index,
                     commit_index=message.commit_index,
+                    damage=message.damage,
                 ),
             )
         case VoteRequest():
@@ -224,6 +226,7 @@ def _append(shard_id: ShardId, message: AppendRequest) -> pb.ShardMessage:
             commit_index=message.commit_index,
             ledger_epoch=message.ledger[0],
             ledger_version=message.ledger[1],
+            repairs=message.repairs,
         ),
     )
 

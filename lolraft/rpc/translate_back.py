@@ -264,6 +264,7 @@ def _append_request(sender: NodeId, wire: pb.ShardMessage) -> AppendRequest:
         entries=Entries(body.prev_index + 1, terms, body.kinds, tuple(body.payloads)),
         commit_index=body.commit_index,
         ledger=(body.ledger_epoch, body.ledger_version),
+        repairs=body.repairs,
     )
 
 
@@ -294,6 +295,7 @@ def _append_response(sender: NodeId, wire: pb.ShardMessage) -> AppendResponse:
         rejected_index=body.rejected_index,
         conflict=Clock(body.conflict_term, body.conflict_index),
         commit_index=body.commit_index,
+        damage=body.damage,
     )
 
 

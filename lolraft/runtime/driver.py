@@ -91,7 +91,7 @@ class Driver:
         self._watchers: list[Callable[[Tell], None]] = []
         self.recent: deque[tuple[float, Tell]] = deque(maxlen=RECENT)
         """The last events of the timeline, with wall clock seconds: for who begins to watch."""
-        self._metas: dict[ShardId, SnapshotMeta] = {}
+        self.metas: dict[ShardId, SnapshotMeta] = {}  # Of the complete snapshots (S5).
         self._started_s = time.monotonic()
         self._stopped = False
 
@@ -123,7 +123,7 @@ class Driver:
             raise
         for shard_id, shard in shards.items():
             if shard.snapshot is not None:
-                self._metas[shard_id] = shard.snapshot
+                self.metas[shard_id] = shard.snapshot
         self._machine = self._make_machine(record, shards, self.clock())
         await self.transport.start(self)
         self._turn_soon()
@@ -249,7 +249,7 @@ class Driver:
             case fx.RunForget():
                 self._apps.forget(effect)
             case fx.RunDrop():
-                self._metas.pop(effect.shard_id, None)
+                self.metas.pop(effect.shard_id, None)
                 self._apps.drop(effect.shard_id)
             case fx.Dial():
                 self.transport.dial(effect.peer)
@@ -262,9 +262,9 @@ class Driver:
         """Remember Raft's half of each snapshot once it is on the disk: peers may ask for it."""
         for shard_id, save in batch.saves:
             if save.snapshot is not None:
-                self._metas[shard_id] = save.snapshot
+                self.metas[shard_id] = save.snapshot
         for shard_id in batch.dropped:
-            self._metas.pop(shard_id, None)
+            self.metas.pop(shard_id, None)
 
     def _tell(self, tell: Tell) -> None:
         logger.info("%s", tell_line(tell))
@@ -388,7 +388,7 @@ class Driver:
         self, shard_id: ShardId, clock: Clock, group: int, offset: int
     ) -> AsyncIterator[SnapshotPiece]:
         """Yield the pieces of a complete snapshot for a peer; see `Sink.serve_snapshot`."""
-        meta = self._metas.get(shard_id)
+        meta = self.metas.get(shard_id)
         if meta is None or meta.clock != clock:
             raise SnapshotUnavailable(f"shard {shard_id} has no snapshot at {clock} here")
         if group not in (0, meta.configuration.group_id & (2**64 - 1)):  # 0: it knows none yet.

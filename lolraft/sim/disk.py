@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from random import Random
 
 from lolraft.multiraft.records import Batch, NodeRecord, ShardRecord
 from lolraft.raft.types import Index, NodeId, ShardId
 from lolraft.sim.clock import Clock
+from lolraft.storage.columns import before
 from lolraft.storage.interface import StorageError
 from lolraft.storage.memory import MemoryDisk, MemoryStorage
 
@@ -95,6 +97,12 @@ class Disk:
                 self._storage.commit(batch)
         self._storage.close()
         self._storage = None
+
+    def damage(self, shard_id: ShardId, keep: int) -> None:
+        """Lose all but the first *keep* entries of a log, as a rotten batch does (S12)."""
+        record = self.shard(shard_id)
+        kept = before(record.entries, record.log_starts_after.index + 1 + keep)
+        self.rows.shards[shard_id] = replace(record, entries=kept, damaged=True)
 
     def shard(self, shard_id: ShardId) -> ShardRecord:
         """Return what is durable of a shard."""

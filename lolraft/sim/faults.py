@@ -273,6 +273,16 @@ class Nemesis:
         self.world.clock.after(self._chance.random() * 2, self._undo, self._restart, (node,))
         return node.node_id
 
+    def _damaged_log(self) -> str:
+        """Let one replica lose the end of its log; two at once may be a quorum (S12)."""
+        node, shard_id = self._some(), self._chance.choice(self.world.plan.shards)
+        if any(other.disk.shard(shard_id).damaged for other in self.world.nodes.values()):
+            return "nobody: one is damaged"
+        self.kill(node)
+        keep = self._chance.randrange(len(node.disk.shard(shard_id).entries.terms) + 1)
+        node.disk.damage(shard_id, keep)
+        return f"{node.node_id} shard {shard_id} keeps {keep}"
+
     # --- operators -------------------------------------------------------------------------------
 
     def _add(self) -> str:

@@ -14,7 +14,7 @@ KINDS = (
     "slow_disk", "stuck_disk", "failing_disk", "slow_app", "broken_app",
     "clock_rate", "clock_jump", "add", "remove", "transfer", "timeout_now", "snapshot",
 )  # fmt: skip
-"""Every fault that the nemesis knows; `faults.py` has them."""
+"""Every fault that a seed may draw; `faults.py` has them, and some that a plan must name."""
 
 AMBUSHES = (
     "vote", "stand", "elected", "save", "truncate", "commit", "ack_append", "answer",

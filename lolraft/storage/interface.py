@@ -51,7 +51,8 @@ class Storage(ABC):
         """
         Return what every shard restarts from, in order of shard id; called once, before a commit.
 
-        A shard of which nothing is kept is left out.
+        A shard of which nothing is kept is left out. One whose log may miss its end, because what
+        held it rotted, has what is whole and is `damaged`, until a Save says `repaired` (S12).
 
         Raises:
             Corrupted: with `shard_id` where the damage is one shard's alone.

@@ -96,6 +96,7 @@ def after_save(record: ShardRecord | None, save: Save) -> ShardRecord:
     return ShardRecord(
         ballot=save.ballot or record.ballot,
         snapshot=save.snapshot or record.snapshot,
+        damaged=record.damaged and not save.repaired,
         log_starts_after=base,
         entries=entries if entries.terms else NO_ENTRIES if base == ZERO else _none_after(base),
     )

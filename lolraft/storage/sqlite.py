@@ -6,28 +6,19 @@ import secrets
 import sqlite3
 import struct
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
 from lolraft.multiraft.records import Batch, NodeRecord, ShardRecord
 from lolraft.raft.effects import Save
-from lolraft.raft.types import (
-    Entries,
-    Index,
-    NodeId,
-    ShardId,
-)
+from lolraft.raft.types import Entries, Index, NodeId, ShardId
 from lolraft.storage import blob, rows
+from lolraft.storage.columns import after, before, joined
+from lolraft.storage.damage import FACT, Damage
 from lolraft.storage.directory import DirectoryLock, make_directory, sync_directory
-from lolraft.storage.interface import (
-    Corrupted,
-    NewerFormat,
-    Storage,
-    StorageError,
-    WrongNode,
-)
+from lolraft.storage.interface import Corrupted, NewerFormat, Storage, StorageError, WrongNode
 from lolraft.storage.schema import FORMAT, SCHEMA, WRITE_ROW, Transaction
 from lolraft.storage.segments import Segments, Truncations
 from lolraft.storage.wal import JournalDamaged, check_journal
@@ -64,12 +55,36 @@ class SqliteStorage(Storage):
         self._database: sqlite3.Connection | None = None
         self._segments = Segments()
         self._rows: dict[ShardId, rows.ShardRow] = {}
+        self._damage = Damage()
         self._batch = 0  # The newest number; never used twice, though old rows are deleted.
         self._failed: str | None = None
 
     def open(self, node_id: NodeId) -> NodeRecord:
         """Lock the directory, check whose it is, raise the epoch durably."""
         make_directory(self._directory)
+        return self._locked(node_id)
+
+    def open_as_found(self) -> NodeRecord:
+        """
+        Lock what a stopped node left and return its facts; nothing is changed: for tools.
+
+        Raises:
+            StorageError: there is no node's data; and all that `open` raises.
+        """
+        if not (self._directory / "node.db").exists():
+            raise StorageError(
+                f"{self._directory} holds no node's data (no node.db); name the directory that "
+                "`lolraft serve --data` was given"
+            )
+        return self._locked(None)
+
+    def copy_to(self, path: Path) -> None:
+        """Write all that is stored into one new file, which can take the place of `node.db`."""
+        with closing(sqlite3.connect(path)) as copy:
+            self._db.backup(copy)
+        sync_directory(path.parent)
+
+    def _locked(self, node_id: NodeId | None) -> NodeRecord:
         self._lock.take()
         try:
             return self._open(node_id)
@@ -80,13 +95,13 @@ class SqliteStorage(Storage):
             self.close()
             raise
 
-    def _open(self, node_id: NodeId) -> NodeRecord:
+    def _open(self, node_id: NodeId | None) -> NodeRecord:
         path = self._directory / "node.db"
         new = not path.exists()
         try:
             check_journal(path)
         except JournalDamaged as broken:
-            raise self._damage("the database", broken) from broken
+            raise self._damaged("the database", broken) from broken
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database = database
         database.text_factory = lambda raw: raw.decode(errors="replace")  # Checksums tell.
@@ -96,20 +111,22 @@ class SqliteStorage(Storage):
         # Rows have checksums, pages have not: this finds rows that fell out of their tree.
         (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise self._damage("the database", ValueError(verdict.splitlines()[-1]))
+            raise self._damaged("the database", ValueError(verdict.splitlines()[-1]))
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
         if "facts" not in tables:
             database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
         if new:
             sync_directory(self._directory)
         known = self._read_node(node_id)
+        if node_id is None:
+            return known
         record = replace(known, epoch=known.epoch + 1)
         with Transaction(database):
             self._write_node(record)
             self._put_fact("format", str(FORMAT))
         return record
 
-    def _read_node(self, node_id: NodeId) -> NodeRecord:
+    def _read_node(self, node_id: NodeId | None) -> NodeRecord:
         facts = dict(self._db.execute("SELECT name, value FROM facts"))
         version = facts.get("format", str(FORMAT))
         if version.isdecimal() and int(version) > FORMAT:
@@ -117,13 +134,13 @@ class SqliteStorage(Storage):
                 f"{self._directory} has format {version}, this version of lolraft reads up to "
                 f"{FORMAT}; use the version that wrote it, or a newer one"
             )
-        if not facts:
+        if not facts and node_id is not None:
             return NodeRecord(node_id=node_id, incarnation=secrets.randbits(64) or 1, epoch=0)
         try:
             record = rows.decode_node(facts["node"])
         except (blob.Damaged, KeyError) as broken:
-            raise self._damage("the facts of the node", broken) from broken
-        if record.node_id != node_id:
+            raise self._damaged("the facts of the node", broken) from broken
+        if node_id not in (None, record.node_id):
             raise WrongNode(
                 f"{self._directory} belongs to {record.node_id}, not to {node_id}; start with "
                 "that id, or use another data directory"
@@ -142,7 +159,7 @@ class SqliteStorage(Storage):
             raise StorageError("the store is not open")
         return self._database
 
-    def _damage(self, what: str, why: Exception, shard_id: ShardId | None = None) -> Corrupted:
+    def _damaged(self, what: str, why: Exception, shard_id: ShardId | None = None) -> Corrupted:
         return Corrupted(
             f"{what} in {self._directory} is damaged ({why}); move the directory away, remove "
             "this server from its groups and add it again: it gets everything from the leaders",
@@ -157,7 +174,7 @@ class SqliteStorage(Storage):
                 f"cannot {what} {self._directory}: {why}; see the disk's space, health and "
                 "permissions, then start this node again"
             )
-        return self._damage("the database", why)
+        return self._damaged("the database", why)
 
     # --- loading ---------------------------------------------------------------------------------
 
@@ -169,7 +186,7 @@ class SqliteStorage(Storage):
             raise self._refusal("read", broken) from broken
 
     def _load(self) -> dict[ShardId, ShardRecord]:
-        self._segments, self._rows = Segments(), {}
+        self._segments, self._rows, self._damage = Segments(), {}, self._noted_damage()
         records: dict[ShardId, ShardRecord] = {}
         for *columns, snapshot in self._db.execute("SELECT * FROM shards ORDER BY shard"):
             shard_id = columns[0]
@@ -177,7 +194,7 @@ class SqliteStorage(Storage):
                 row = rows.read_shard(tuple(columns), snapshot)
                 meta = None if snapshot is None else rows.decode_snapshot(snapshot)
             except blob.Damaged as broken:
-                raise self._damage(f"the state of shard {shard_id}", broken, shard_id) from broken
+                raise self._damaged(f"the state of shard {shard_id}", broken, shard_id) from broken
             self._rows[shard_id] = row
             records[shard_id] = ShardRecord(
                 ballot=row.ballot,
@@ -186,23 +203,42 @@ class SqliteStorage(Storage):
                 entries=Entries(row.base.index + 1, (), b"", ()),
             )
         self._index(records)
+        if self._damage.is_rotten:
+            self._damage.found({*records, *self._segments.shards()})
         for shard_id, parts in self._read_parts().items():
             record = records.get(shard_id, ShardRecord())
-            whole = self._join(shard_id, record.log_starts_after.index, parts)
+            whole = joined(record.log_starts_after.index, parts)
+            if whole.last < parts[-1].last:
+                self._damage.found_gap(shard_id, whole.last + 1, parts[-1].last)
+                self._segments.truncate(shard_id, whole.last + 1)
             records[shard_id] = replace(record, entries=whole)
+        for shard_id in self._damage.shards:
+            records[shard_id] = replace(records.get(shard_id, ShardRecord()), damaged=True)
         return dict(sorted(item for item in records.items() if item[1] != ShardRecord()))
+
+    def _noted_damage(self) -> Damage:
+        fact = self._db.execute("SELECT value FROM facts WHERE name = ?", (FACT,)).fetchone()
+        try:
+            return Damage(*fact or ())
+        except blob.Damaged as broken:
+            raise self._damaged("the note of what is damaged", broken) from broken
 
     def _index(self, records: dict[ShardId, ShardRecord]) -> None:
         """Find out which batch holds what; damage is found here, before anything is served."""
         cuts = self._db.execute("SELECT * FROM truncations").fetchall()
         for *values, stored in cuts:
             if rows.checksum(*values) != stored:
-                raise self._damage("a truncation", blob.Damaged(rows.MISMATCH))
+                raise self._damaged("a truncation", blob.Damaged(rows.MISMATCH))
         truncations = Truncations([(shard_id, batch, first) for shard_id, batch, first, *_ in cuts])
         self._batch = max((batch for _, batch, *_ in cuts), default=0)
         for number, content in self._db.execute("SELECT id, content FROM batches ORDER BY id"):
             self._batch = max(self._batch, number)
-            for section in self._sections(number, content):
+            try:
+                sections = blob.sections(number, content)
+            except blob.Damaged:
+                self._damage.found_rotten(number)
+                continue
+            for section in sections:
                 shard_id = section.shard_id
                 base = records[shard_id].log_starts_after.index if shard_id in records else 0
                 last = section.first + section.count - 1
@@ -212,12 +248,6 @@ class SqliteStorage(Storage):
                     self._segments.add(number, shard_id, first, last)
             self._segments.note_batch(number)
 
-    def _sections(self, number: int, content: bytes) -> list[blob.Section]:
-        try:
-            return blob.sections(number, content)
-        except blob.Damaged as broken:
-            raise self._damage(f"batch {number}", broken) from broken
-
     def _read_parts(self) -> dict[ShardId, list[Entries]]:
         """Read every live segment, one pass over the batches."""
         wanted: dict[tuple[int, ShardId], list[tuple[Index, Index]]] = {}
@@ -225,29 +255,16 @@ class SqliteStorage(Storage):
             for number, first, last in self._segments.of(shard_id):
                 wanted.setdefault((number, shard_id), []).append((first, last))
         parts: dict[ShardId, list[Entries]] = {}
+        live = {number for number, _ in wanted}
         for number, content in self._db.execute("SELECT id, content FROM batches ORDER BY id"):
-            for section in self._sections(number, content):
+            for section in blob.sections(number, content) if number in live else ():
                 end = section.first + section.count
                 for first, last in wanted.get((number, section.shard_id), ()):
                     if section.first <= first <= last < end:
                         whole = blob.entries_of(content, section)
-                        part = _before(_after(whole, first - 1), last + 1)
+                        part = before(after(whole, first - 1), last + 1)
                         parts.setdefault(section.shard_id, []).append(part)
         return parts
-
-    def _join(self, shard_id: ShardId, base: Index, parts: list[Entries]) -> Entries:
-        following = base + 1
-        for part in parts:
-            if part.first != following:
-                gap = ValueError(f"entries {following} to {part.first - 1} are missing")
-                raise self._damage(f"the log of shard {shard_id}", gap, shard_id)
-            following = part.last + 1
-        return Entries(
-            base + 1,
-            tuple(term for part in parts for term in part.terms),
-            b"".join(part.kinds for part in parts),
-            tuple(payload for part in parts for payload in part.payloads),
-        )
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -275,26 +292,32 @@ class SqliteStorage(Storage):
             (save.ballot, save.snapshot, save.log_starts_after, save.truncate_from) == (None,) * 4
             for _, save in batch.saves
         )
-        return plain and not (batch.dropped or batch.node or self._segments.has_garbage)
+        more = batch.dropped or batch.node or self._segments.has_garbage or self._damage.has_news
+        return plain and not (more or any(save.repaired for _, save in batch.saves))
 
     def _write(self, batch: Batch) -> None:
         self._batch += 1
         parts: dict[ShardId, list[Entries]] = {}
         for shard_id, save in batch.saves:
             self._write_facts(shard_id, save)
+            if save.repaired:
+                self._damage.repaired(shard_id)
             mine = parts.setdefault(shard_id, [])
             if save.log_starts_after is not None:
                 parts[shard_id] = mine = [
-                    _after(entries, save.log_starts_after.index) for entries in mine
+                    after(entries, save.log_starts_after.index) for entries in mine
                 ]
             if save.truncate_from is not None:
-                parts[shard_id] = mine = [_before(item, save.truncate_from) for item in mine]
+                parts[shard_id] = mine = [before(item, save.truncate_from) for item in mine]
                 self._truncate(shard_id, save.truncate_from)
             if save.entries is not None:
                 mine.append(save.entries)
         for shard_id in batch.dropped:
             parts.pop(shard_id, None)
             self._drop(shard_id)
+            self._damage.repaired(shard_id)
+        if self._damage.has_news:
+            self._damage.write(self._db, self._batch)
         self._append([(s, item) for s, items in parts.items() for item in items if item.terms])
         if batch.node is not None:
             self._write_node(batch.node)
@@ -363,22 +386,3 @@ class SqliteStorage(Storage):
                 self._database.close()
             self._database = None
         self._lock.release()
-
-
-def _before(entries: Entries, index: Index) -> Entries:
-    keep = max(0, min(len(entries.terms), index - entries.first))
-    return _slice(entries, 0, keep)
-
-
-def _after(entries: Entries, index: Index) -> Entries:
-    drop = max(0, min(len(entries.terms), index + 1 - entries.first))
-    return _slice(entries, drop, len(entries.terms))
-
-
-def _slice(entries: Entries, start: int, stop: int) -> Entries:
-    return Entries(
-        entries.first + start,
-        entries.terms[start:stop],
-        entries.kinds[start:stop],
-        entries.payloads[start:stop],
-    )

@@ -99,7 +99,7 @@ FRAMES: dict[str, bytes] = {
     "terms that go back": append(lambda body: setattr(body, "prev_term", 3)),
     "unknown refusal": with_body(vote_response=pb.TellVote(refusal=4)),
     "leader is no address": with_body(vote_response=pb.TellVote(leader_id="n1")),
-    "unknown request kind": forward(kind=6),
+    "unknown request kind": forward(kind=7),
     "a server to add that is no text": forward(kind=2, message=b"\xff"),
     "a server to add that is no address": forward(kind=2, message=b"a"),
     "no server to remove": forward(kind=3),

@@ -92,6 +92,7 @@ def appends(draw: st.DrawFn) -> AppendRequest:
         ),
         commit_index=draw(numbers),
         ledger=draw(ledgers),
+        repairs=draw(u64),
     )
 
 
@@ -107,6 +108,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
         rejected_index=numbers,
         conflict=clocks,
         commit_index=numbers,
+        damage=u64,
     ),
     st.builds(
         VoteRequest,

@@ -71,6 +71,12 @@ class Process:
         async with asyncio.timeout(PATIENCE_S):
             return await self._process.wait()
 
+    async def says(self, text: str) -> None:
+        """Wait until the process has logged *text*."""
+        async with asyncio.timeout(PATIENCE_S):
+            while text not in self.said():  # noqa: ASYNC110 - another process has no event here.
+                await asyncio.sleep(0.02)
+
     def said(self) -> str:
         """Return what the process has logged."""
         return self.log.read_text()

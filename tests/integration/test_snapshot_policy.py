@@ -49,3 +49,17 @@ async def test_the_log_stays_short_and_nothing_is_lost(tmp_path: Path) -> None:
         await cluster.settled()
         assert cluster.shard(joined).snapshot_index > EVERY
         await cluster.until(lambda: len(list(tmp_path.rglob("*.snapshot"))) == len(cluster.ids))
+
+
+async def test_a_log_that_grows_in_bytes_is_compacted_long_before_it_is_long(
+    tmp_path: Path,
+) -> None:
+    size = 100_000
+    async with Cluster(tmp_path, 1, app=counter, snapshot_bytes=10 * size) as cluster:
+        (node,) = cluster.ids
+        for _ in range(25):
+            await cluster.write(add(size))
+        await cluster.until(lambda: cluster.shard(node).snapshot_index > 15)
+        found = cluster.nodes[node].driver.machine.log_slice(0, 1, 100)
+        assert found.base.index > 15
+        assert await value(cluster) == 25 * size

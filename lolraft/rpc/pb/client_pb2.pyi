@@ -45,3 +45,19 @@ class TransferReply(_message.Message):
     LEADER_ID_FIELD_NUMBER: _ClassVar[int]
     leader_id: str
     def __init__(self, leader_id: _Optional[str] = ...) -> None: ...
+
+class BackupRequest(_message.Message):
+    __slots__ = ("shard_id",)
+    SHARD_ID_FIELD_NUMBER: _ClassVar[int]
+    shard_id: int
+    def __init__(self, shard_id: _Optional[int] = ...) -> None: ...
+
+class BackupPiece(_message.Message):
+    __slots__ = ("kind", "body", "crc32")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    CRC32_FIELD_NUMBER: _ClassVar[int]
+    kind: int
+    body: bytes
+    crc32: int
+    def __init__(self, kind: _Optional[int] = ..., body: _Optional[bytes] = ..., crc32: _Optional[int] = ...) -> None: ...

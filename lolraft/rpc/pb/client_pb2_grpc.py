@@ -44,6 +44,11 @@ class ClientStub:
                 request_serializer=client__pb2.TransferRequest.SerializeToString,
                 response_deserializer=client__pb2.TransferReply.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/lolraft.Client/Backup',
+                request_serializer=client__pb2.BackupRequest.SerializeToString,
+                response_deserializer=client__pb2.BackupPiece.FromString,
+                _registered_method=True)
 
 
 class ClientServicer:
@@ -63,6 +68,13 @@ class ClientServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """One shard as of a moment after the request came: what `lolraft backup` writes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClientServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -75,6 +87,11 @@ def add_ClientServicer_to_server(servicer, server):
                     servicer.TransferLeadership,
                     request_deserializer=client__pb2.TransferRequest.FromString,
                     response_serializer=client__pb2.TransferReply.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=client__pb2.BackupRequest.FromString,
+                    response_serializer=client__pb2.BackupPiece.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -131,6 +148,33 @@ class Client:
             '/lolraft.Client/TransferLeadership',
             client__pb2.TransferRequest.SerializeToString,
             client__pb2.TransferReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/lolraft.Client/Backup',
+            client__pb2.BackupRequest.SerializeToString,
+            client__pb2.BackupPiece.FromString,
             options,
             channel_credentials,
             insecure,

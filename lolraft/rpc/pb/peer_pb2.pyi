@@ -81,7 +81,7 @@ class TellVote(_message.Message):
     def __init__(self, granted: _Optional[bool] = ..., pre_vote: _Optional[bool] = ..., asked_term: _Optional[int] = ..., refusal: _Optional[int] = ..., leader_id: _Optional[str] = ..., removed_at: _Optional[int] = ...) -> None: ...
 
 class Append(_message.Message):
-    __slots__ = ("prev_term", "prev_index", "first", "terms", "kinds", "payloads", "commit_index", "ledger_epoch", "ledger_version")
+    __slots__ = ("prev_term", "prev_index", "first", "terms", "kinds", "payloads", "commit_index", "ledger_epoch", "ledger_version", "repairs")
     PREV_TERM_FIELD_NUMBER: _ClassVar[int]
     PREV_INDEX_FIELD_NUMBER: _ClassVar[int]
     FIRST_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +91,7 @@ class Append(_message.Message):
     COMMIT_INDEX_FIELD_NUMBER: _ClassVar[int]
     LEDGER_EPOCH_FIELD_NUMBER: _ClassVar[int]
     LEDGER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    REPAIRS_FIELD_NUMBER: _ClassVar[int]
     prev_term: int
     prev_index: int
     first: int
@@ -100,23 +101,26 @@ class Append(_message.Message):
     commit_index: int
     ledger_epoch: int
     ledger_version: int
-    def __init__(self, prev_term: _Optional[int] = ..., prev_index: _Optional[int] = ..., first: _Optional[int] = ..., terms: _Optional[_Iterable[int]] = ..., kinds: _Optional[bytes] = ..., payloads: _Optional[_Iterable[bytes]] = ..., commit_index: _Optional[int] = ..., ledger_epoch: _Optional[int] = ..., ledger_version: _Optional[int] = ...) -> None: ...
+    repairs: int
+    def __init__(self, prev_term: _Optional[int] = ..., prev_index: _Optional[int] = ..., first: _Optional[int] = ..., terms: _Optional[_Iterable[int]] = ..., kinds: _Optional[bytes] = ..., payloads: _Optional[_Iterable[bytes]] = ..., commit_index: _Optional[int] = ..., ledger_epoch: _Optional[int] = ..., ledger_version: _Optional[int] = ..., repairs: _Optional[int] = ...) -> None: ...
 
 class AppendAnswer(_message.Message):
-    __slots__ = ("success", "match_index", "rejected_index", "conflict_term", "conflict_index", "commit_index")
+    __slots__ = ("success", "match_index", "rejected_index", "conflict_term", "conflict_index", "commit_index", "damage")
     SUCCESS_FIELD_NUMBER: _ClassVar[int]
     MATCH_INDEX_FIELD_NUMBER: _ClassVar[int]
     REJECTED_INDEX_FIELD_NUMBER: _ClassVar[int]
     CONFLICT_TERM_FIELD_NUMBER: _ClassVar[int]
     CONFLICT_INDEX_FIELD_NUMBER: _ClassVar[int]
     COMMIT_INDEX_FIELD_NUMBER: _ClassVar[int]
+    DAMAGE_FIELD_NUMBER: _ClassVar[int]
     success: bool
     match_index: int
     rejected_index: int
     conflict_term: int
     conflict_index: int
     commit_index: int
-    def __init__(self, success: _Optional[bool] = ..., match_index: _Optional[int] = ..., rejected_index: _Optional[int] = ..., conflict_term: _Optional[int] = ..., conflict_index: _Optional[int] = ..., commit_index: _Optional[int] = ...) -> None: ...
+    damage: int
+    def __init__(self, success: _Optional[bool] = ..., match_index: _Optional[int] = ..., rejected_index: _Optional[int] = ..., conflict_term: _Optional[int] = ..., conflict_index: _Optional[int] = ..., commit_index: _Optional[int] = ..., damage: _Optional[int] = ...) -> None: ...
 
 class OfferSnapshot(_message.Message):
     __slots__ = ("clock_term", "clock_index", "ledger_epoch", "ledger_version")

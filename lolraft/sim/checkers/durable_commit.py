@@ -82,6 +82,8 @@ class DurableCommit(Checker):
         if node is None:
             return False
         record = node.disk.shard(shard_id)
+        if record.damaged:  # It may have had it, and said so, before it lost the end of its log.
+            return True
         base = record.log_starts_after.index
         if index <= base or (record.snapshot is not None and index <= record.snapshot.clock.index):
             return True

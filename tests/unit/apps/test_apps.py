@@ -11,6 +11,7 @@ import pytest
 from lab.apps import counter, kv
 from lab.apps.counter import CounterApp
 from lab.apps.kv import KeyValueApp
+from lolraft import state_app
 from lolraft.errors import Rejected
 
 ADD_THREE = bytes.fromhex("000000000300000000000000616263")
@@ -91,6 +92,17 @@ async def test_a_broken_transfer_leaves_nothing(tmp_path: Path) -> None:
         await app.save_snapshot(5, broken())
     assert app.get_latest_snapshot() == 1
     assert os.listdir(tmp_path) == []
+
+
+async def test_the_loop_does_not_read_what_a_thread_has_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A snapshot may be large: asking for the newest must not stop the loop for that long."""
+    app = KeyValueApp(tmp_path)
+    app.install_snapshot(1)
+    await app.make_snapshot(7)
+    monkeypatch.setattr(state_app, "_is_whole", lambda path: pytest.fail("it was read"))
+    assert app.get_latest_snapshot() == 7
 
 
 def test_a_damaged_snapshot_counts_as_absent(tmp_path: Path) -> None:
