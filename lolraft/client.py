@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
@@ -13,9 +12,11 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
+from lolraft.client_sessions import ClientSessions
 from lolraft.client_stream import CLOSED, READ, WRITE, Refused, Reply, SubmitChannel, answer_of
 from lolraft.config import Tls, normalise_node_id
 from lolraft.errors import ConfigError, RequestFailed
+from lolraft.multiraft.commands import RequestId
 from lolraft.raft.types import NodeId, ShardId
 from lolraft.rpc.pb import client_pb2, lolraft_pb2
 
@@ -39,7 +40,7 @@ class RaftClient:
 
     All methods belong to one event loop. Every call ends within *timeout_s*: with the app's
     answer, or with `RequestFailed`. A write is executed at most once, however often it had to be
-    sent: it carries a request id.
+    sent: it belongs to a session that this client registered with the shard (§6.3).
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class RaftClient:
         self._nodes: dict[NodeId, SubmitChannel] = {}
         self._leaders: dict[ShardId, NodeId] = {}
         self._shunned: dict[NodeId, float] = {}  # Leaders that we were told of, and until when.
+        self._sessions = ClientSessions(self._register)
         self._closed = False
         self._next = random.randrange(len(self._servers))
 
@@ -90,6 +92,7 @@ class RaftClient:
         nodes, self._nodes = self._nodes, {}
         for node in nodes.values():
             await node.close()
+        await self._sessions.close()
 
     # --- the app ---------------------------------------------------------------------------------
 
@@ -104,12 +107,22 @@ class RaftClient:
         """
         Replicate and apply *message*, once; return the app's answer.
 
+        A *request_id* of your own lets another call, or another client, ask for the same write
+        again, while the shard remembers it: for its next 100,000 entries, or 64 MiB of commands.
+
         Raises:
             RequestFailed: ABORTED is the app's own refusal; where `outcome_known` is False, call
-                again with the same *request_id* to learn what happened.
+                again with the same *request_id* to learn what happened. OUT_OF_RANGE: the session
+                expired while an answer was waited for; the write will not be executed any more.
         """
-        name = uuid.uuid4().hex if request_id is None else request_id
-        return await self._submit(shard_id, WRITE, message, name, timeout_s)
+        if request_id is not None:
+            return await self._submit(shard_id, WRITE, message, lambda: request_id, timeout_s)
+        patience_s = self._patience_s(shard_id, timeout_s)
+
+        def send(write_id: Callable[[], RequestId], left_s: float) -> Awaitable[bytes]:
+            return self._submit(shard_id, WRITE, message, write_id, max(0.001, left_s))
+
+        return await self._sessions.write(shard_id, patience_s, send)
 
     async def read(
         self, shard_id: ShardId, message: bytes, *, timeout_s: float | None = None
@@ -120,34 +133,48 @@ class RaftClient:
         Raises:
             RequestFailed: see `write`; a read changes nothing.
         """
-        return await self._submit(shard_id, READ, message, "", timeout_s)
+        return await self._submit(shard_id, READ, message, str, timeout_s)
 
     async def _submit(
         self,
         shard_id: ShardId,
         kind: int,
         message: bytes,
-        request_id: str,
+        request_id: Callable[[], RequestId],
         timeout_s: float | None,
     ) -> bytes:
+        """Ask until there is an answer; every try carries what *request_id* says then."""
         if not isinstance(message, bytes):
             if not isinstance(message, bytearray | memoryview):
                 raise TypeError(f"a message is bytes, not {type(message).__name__}")
             message = bytes(message)
+        name = request_id()
         try:
-            request_id.encode()
+            str(name).encode()
         except UnicodeEncodeError as broken:
             raise RequestFailed("INVALID_ARGUMENT", f"a request id is text: {broken}") from broken
 
         async def attempt(node: SubmitChannel, within_s: float) -> bytes:
-            reply = await node.submit(shard_id, kind, message, request_id, within_s)
+            reply = await node.submit(shard_id, kind, message, request_id(), within_s)
             if reply.code == "OK":
                 self._learn_leader(shard_id, reply.leader_id)
                 return reply.message
             raise Refused(reply)
 
-        once = kind == READ or bool(request_id)
+        once = kind == READ or bool(name)
         return await self._try(shard_id, attempt, timeout_s, changes=kind == WRITE, repeats=once)
+
+    async def _register(self, shard_id: ShardId, nonce: bytes, within_s: float) -> int:
+        request = built(client_pb2.RegisterClientRequest, shard_id=shard_id, nonce=nonce)
+
+        async def attempt(node: SubmitChannel, try_s: float) -> int:
+            try:
+                reply = await answer_of(node.client.RegisterClient(request, timeout=try_s))
+            except Refused as refused:
+                raise Refused(refused.reply.of(node.server)) from None
+            return int(reply.session)
+
+        return await self._try(shard_id, attempt, within_s, changes=False, repeats=True)
 
     # --- operators -------------------------------------------------------------------------------
 
@@ -219,13 +246,7 @@ class RaftClient:
         repeats: bool,
         try_s: float = TRY_S,
     ) -> Answer:
-        # Here, before anything is queued: what cannot be sent would end the stream for all.
-        if not 0 <= shard_id < 2**32:
-            raise RequestFailed("INVALID_ARGUMENT", f"there is no shard {shard_id}")
-        patience_s = self.timeout_s if timeout_s is None else timeout_s
-        if not patience_s > 0:
-            raise RequestFailed("INVALID_ARGUMENT", f"timeout_s is positive, not {patience_s}")
-        until_s = time.monotonic() + patience_s
+        until_s = time.monotonic() + self._patience_s(shard_id, timeout_s)
         pause_s = FIRST_PAUSE_S
         open_outcome = False
         not_here: set[NodeId] = set()
@@ -256,8 +277,17 @@ class RaftClient:
                 hinted.add(reply.leader_id)  # At once, but two must not send us to and fro.
                 continue
             hinted.clear()
-            await asyncio.sleep(pause_s * (0.5 + random.random()))
+            await asyncio.sleep(reply.retry_after_s + pause_s * (0.5 + random.random()))
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _patience_s(self, shard_id: ShardId, timeout_s: float | None) -> float:
+        """Check what cannot be sent, before it is queued: it would end the stream for all."""
+        if not 0 <= shard_id < 2**32:
+            raise RequestFailed("INVALID_ARGUMENT", f"there is no shard {shard_id}")
+        patience_s = self.timeout_s if timeout_s is None else timeout_s
+        if not patience_s > 0:
+            raise RequestFailed("INVALID_ARGUMENT", f"timeout_s is positive, not {patience_s}")
+        return patience_s
 
     def _choose(self, shard_id: ShardId, not_here: set[NodeId]) -> NodeId:
         leader = self._leaders.get(shard_id)
@@ -280,6 +310,8 @@ class RaftClient:
         if reply.leader_id is not None and reply.leader_id != asked:
             self._leaders[shard_id] = reply.leader_id
             return
+        if reply.code == "RESOURCE_EXHAUSTED":
+            return  # It leads, and will have room again: no other server has more.
         self._leaders.pop(shard_id, None)
         self._next += 1
 

@@ -24,6 +24,7 @@ class Asked:
     number: int
     message: bytes
     request_id: str
+    session: tuple[int, ...] = ()  # Number, sequence, lowest unanswered.
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class FakeServer:
     streams: int = 0
     ends_streams_after: int = 10**9  # Batches.
     holding: int = 0  # Calls that wait for ever.
+    nonces: list[bytes] = field(default_factory=list)  # Of the sessions that were registered.
+    sessions_before: int = 0
+    retry_after_ms: int = 0
     bent: bool = False  # Its answers have columns of unequal length.
 
     async def held(self) -> None:
@@ -71,8 +75,11 @@ class _Client(client_pb2_grpc.ClientServicer):
             if fake.batches >= fake.ends_streams_after:
                 fake.ends_streams_after = 10**9
                 return
-            rows = zip(batch.numbers, batch.messages, batch.request_ids, strict=True)
-            asked = [Asked(number, message, name) for number, message, name in rows]
+            sessions = list(
+                zip(batch.sessions, batch.sequences, batch.lowest_unanswered, strict=True)
+            ) or [()] * len(batch.numbers)
+            rows = zip(batch.numbers, batch.messages, batch.request_ids, sessions, strict=True)
+            asked = [Asked(*row) for row in rows]
             fake.asked += asked
             told = [(one.number, fake.say(one)) for one in asked]
             answers = [(number, answer) for number, answer in told if answer is not None]
@@ -82,7 +89,15 @@ class _Client(client_pb2_grpc.ClientServicer):
                     codes=bytes(answer.code for _, answer in answers),
                     messages=[] if fake.bent else [answer.message for _, answer in answers],
                     leader_ids=[answer.leader_id for _, answer in answers],
+                    retry_after_ms=fake.retry_after_ms,
                 )
+
+    async def RegisterClient(  # noqa: N802
+        self, request: pb.RegisterClientRequest, context: object
+    ) -> pb.RegisterClientReply:
+        fake = self._fake
+        fake.nonces.append(request.nonce)
+        return pb.RegisterClientReply(session=len(fake.nonces) + fake.sessions_before)
 
     async def TransferLeadership(self, request: object, context: object) -> None:  # noqa: N802
         await self._fake.held()
