@@ -8,7 +8,7 @@ from collections import deque
 from lolraft.multiraft.memory import CODES, NEVER, Reader, Row
 from lolraft.raft.types import Index
 
-HEADER = struct.Struct("<QQHBI")  # index, bytes of commands so far, id length, code, answer length
+HEADER = struct.Struct("<QQHBI")  # index, bytes of commands since, id length, code, answer length
 
 
 class OpaqueRow(Row):
@@ -38,7 +38,7 @@ class OpaqueRequests:
         self._bytes = bytes_
         self._rows: dict[str, OpaqueRow] = {}
         self._oldest: deque[OpaqueRow] = deque()
-        self._log_bytes = 0  # Of all remembered commands since the beginning.
+        self._log_bytes = 0  # Of all remembered commands since the beginning, or since `read`.
         self.floor: Index = 0  # The state as of earlier indexes cannot be cut any more.
 
     @property
@@ -86,7 +86,8 @@ class OpaqueRequests:
                 continue
             name = row.request_id.encode()
             sizes = (len(name), CODES.index(row.code), len(row.answer))
-            parts.append(HEADER.pack(row.index, row.log_bytes, *sizes) + name + row.answer)
+            since = log_bytes - row.log_bytes
+            parts.append(HEADER.pack(row.index, since, *sizes) + name + row.answer)
         return b"".join(parts)
 
     def read(self, reader: Reader) -> None:
@@ -97,10 +98,9 @@ class OpaqueRequests:
             Damaged: it is something else.
         """
         while not reader.is_at_end:
-            at, log_bytes, name_length, code, answer_length = reader.unpack(HEADER)
-            row = OpaqueRow(at, log_bytes, reader.text(name_length))
+            at, since, name_length, code, answer_length = reader.unpack(HEADER)
+            row = OpaqueRow(at, -since, reader.text(name_length))
             row.code = reader.code(code)
             row.answer = reader.take(answer_length)
             self._rows[row.request_id] = row
             self._oldest.append(row)
-            self._log_bytes = max(self._log_bytes, log_bytes)

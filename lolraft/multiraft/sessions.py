@@ -13,6 +13,7 @@ from lolraft.raft.types import Index
 
 HEAD = struct.Struct("<4sIII")  # magic, checksum of the rest, bytes of registered, of opaque
 MAGIC = b"LRS1"
+PRUNE_EVERY = 64  # Entries.
 SLACK = 4096  # Rows stay so many entries longer, so that a snapshot's state can be cut.
 
 
@@ -23,7 +24,7 @@ class Sessions:
     `note` must see every command, in the order of the log.
     """
 
-    __slots__ = ("_slack", "hold", "opaque", "registered")
+    __slots__ = ("_prune_at", "_slack", "hold", "opaque", "registered")
 
     def __init__(self, entries: int, bytes_: int) -> None:
         """
@@ -36,6 +37,7 @@ class Sessions:
         self.registered = RegisteredSessions(entries)
         self.hold: Index = NEVER  # A snapshot from here on is being made: keep what it needs.
         self._slack = min(SLACK, entries)
+        self._prune_at: Index = 0
 
     @property
     def floor(self) -> Index:
@@ -49,14 +51,20 @@ class Sessions:
         A row with this very index is new: execute the command and `answer` the row later. Any
         other holds the answer, or will when the first of its kind has been executed.
         """
-        horizon = min(index - self._slack, self.hold)
-        self.registered.prune(horizon)
-        self.opaque.prune(index, horizon, self.hold)
+        if index >= self._prune_at:
+            self._prune(index)
         if type(request_id) is WriteId:
             return self.registered.note(index, request_id)
         if isinstance(request_id, Registration):
             return self.registered.register(index, request_id)
         return self.opaque.note(index, size, str(request_id))
+
+    def _prune(self, index: Index) -> None:
+        """Drop what is not needed any more, of some entries at once."""
+        self._prune_at = index + min(PRUNE_EVERY, 1 + self._slack // 8)
+        horizon = min(index - self._slack, self.hold)
+        self.registered.prune(horizon)
+        self.opaque.prune(index, horizon, self.hold)
 
     def row(self, request_id: RequestId) -> Row | None:
         """Return what is remembered of a request that has not been proposed yet."""
@@ -78,6 +86,7 @@ class Sessions:
             Damaged: it is something else; then nothing has changed.
         """
         self.opaque, self.registered = self.parse(blob, index)
+        self._prune_at = index
 
     def parse(self, blob: bytes, index: Index) -> tuple[OpaqueRequests, RegisteredSessions]:
         """Return what `load` would start from; raises as it does."""

@@ -18,7 +18,7 @@ from lolraft.multiraft.commands import (
 )
 from lolraft.multiraft.memory import NEVER, Damaged
 from lolraft.multiraft.registered import ANSWERED, EXPIRED
-from lolraft.multiraft.sessions import SLACK, Sessions
+from lolraft.multiraft.sessions import PRUNE_EVERY, SLACK, Sessions
 from lolraft.raft.effects import Code
 
 Log = list[RequestId]
@@ -118,6 +118,22 @@ def test_what_is_refused_does_not_keep_a_session_alive() -> None:
     assert sessions.note(14, 10, WriteId(2, 6, 6)) is EXPIRED
 
 
+# --- opaque ids ----------------------------------------------------------------------------------
+
+
+def test_an_opaque_id_is_one_request_until_it_is_forgotten() -> None:
+    """By entries of the shard: after ten it is still known, after eleven it is a new request."""
+    for others, expected in ((9, b"executed at 2"), (10, b"executed at 13")):
+        log: Log = ["same", *[f"r{n}" for n in range(others)], "same"]
+        assert answers(log, entries=10)[-1] == expected
+
+
+def test_an_opaque_id_is_forgotten_after_so_many_bytes_of_commands_too() -> None:
+    for others, expected in ((5, b"executed at 2"), (6, b"executed at 9")):
+        log: Log = ["same", *[f"r{n}" for n in range(others)], "same"]
+        assert see(log, 100, bytes_=50)[-1][2] == expected
+
+
 # --- its size ------------------------------------------------------------------------------------
 
 
@@ -128,8 +144,8 @@ def test_answers_that_were_taken_are_forgotten() -> None:
         row = sessions.note(number + 2, 10, WriteId(2, number, max(1, number - 3)))
         row.code = Code.OK
     (session,) = sessions.registered._by_id.values()
-    assert len(session.rows) <= SLACK + 5
-    assert len(sessions.registered._recent) <= SLACK + 1
+    assert len(session.rows) <= SLACK + PRUNE_EVERY + 5
+    assert len(sessions.registered._recent) <= SLACK + PRUNE_EVERY
 
 
 def test_a_jump_of_the_lowest_costs_no_walk_over_what_was_skipped() -> None:
@@ -209,7 +225,8 @@ def test_what_a_snapshot_needs_stays_while_it_is_made() -> None:
     assert kept.cut(201) == as_of_then
     assert pruned.floor > 201, "without the hold it is forgotten"
     kept.hold = NEVER
-    remember(kept, 202 + 2 * SLACK)
+    for index in range(202 + 2 * SLACK, 203 + 2 * SLACK + PRUNE_EVERY):
+        remember(kept, index)
     assert kept.floor > 201
 
 
