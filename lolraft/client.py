@@ -267,9 +267,10 @@ class RaftClient:
                 not_here.add(server)
                 if not not_here.issuperset(self._servers):
                     continue
+            wait_s = reply.retry_after_s + pause_s * (0.5 + random.random())
             if (
                 reply.code not in RETRIED
-                or left_s <= pause_s
+                or left_s <= wait_s
                 or not (repeats or not reply.maybe_executed)
             ):
                 raise _failed(reply, outcome_known=not open_outcome)
@@ -277,7 +278,7 @@ class RaftClient:
                 hinted.add(reply.leader_id)  # At once, but two must not send us to and fro.
                 continue
             hinted.clear()
-            await asyncio.sleep(reply.retry_after_s + pause_s * (0.5 + random.random()))
+            await asyncio.sleep(wait_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _patience_s(self, shard_id: ShardId, timeout_s: float | None) -> float:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from lolraft.errors import RequestFailed
-from lolraft.multiraft.commands import MOST_UNANSWERED, NONCE_BYTES, WriteId
+from lolraft.multiraft.commands import NONCE_BYTES, WriteId
+from lolraft.multiraft.unanswered import Session
 from lolraft.raft.types import ShardId
 
 EXPIRED = "OUT_OF_RANGE"
@@ -20,38 +21,6 @@ Send = Callable[[Callable[[], WriteId], float], Awaitable[bytes]]
 
 Register = Callable[[ShardId, bytes, float], Awaitable[int]]
 """Register a session of a shard under a nonce, within so many seconds; return its number."""
-
-
-class Session:
-    """The client's side of one registered session: which sequences wait for an answer."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self._last = 0
-        self._unanswered: deque[int] = deque()  # In order; the first one has no answer.
-        self._answered: set[int] = set()  # Of those.
-
-    @property
-    def lowest(self) -> int:
-        """Return the lowest sequence without an answer, or the next one."""
-        return self._unanswered[0] if self._unanswered else self._last + 1
-
-    @property
-    def is_full(self) -> bool:
-        """Return whether one more write would lie too far above the lowest unanswered one."""
-        return self._last + 1 - self.lowest >= MOST_UNANSWERED
-
-    def begin(self) -> int:
-        """Return the sequence of a new write."""
-        self._last += 1
-        self._unanswered.append(self._last)
-        return self._last
-
-    def end(self, sequence: int) -> None:
-        """Say that nobody will ask about *sequence* again: it is answered, or given up."""
-        self._answered.add(sequence)
-        while self._unanswered and self._unanswered[0] in self._answered:
-            self._answered.discard(self._unanswered.popleft())
 
 
 class ClientSessions:
@@ -79,12 +48,7 @@ class ClientSessions:
                 session = await self._open(shard_id, until_s)
             sequence = session.begin()
             try:
-                return await send(
-                    lambda session=session, sequence=sequence: WriteId(  # type: ignore[misc]
-                        session.number, sequence, session.lowest
-                    ),
-                    until_s - time.monotonic(),
-                )
+                return await send(partial(session.write_id, sequence), until_s - time.monotonic())
             except RequestFailed as failed:
                 if failed.code != EXPIRED:
                     raise

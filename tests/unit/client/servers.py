@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 
 from lolraft.raft.types import NodeId
+from lolraft.rpc.answers import Context
 from lolraft.rpc.pb import client_pb2 as pb
 from lolraft.rpc.pb import client_pb2_grpc, lolraft_pb2_grpc
 
@@ -52,7 +53,8 @@ class FakeServer:
     ends_streams_after: int = 10**9  # Batches.
     holding: int = 0  # Calls that wait for ever.
     nonces: list[bytes] = field(default_factory=list)  # Of the sessions that were registered.
-    sessions_before: int = 0
+    answers_registrations: bool = True
+    refuses_registrations: int = 0  # So many of the next ones.
     retry_after_ms: int = 0
     bent: bool = False  # Its answers have columns of unequal length.
 
@@ -93,11 +95,16 @@ class _Client(client_pb2_grpc.ClientServicer):
                 )
 
     async def RegisterClient(  # noqa: N802
-        self, request: pb.RegisterClientRequest, context: object
+        self, request: pb.RegisterClientRequest, context: Context
     ) -> pb.RegisterClientReply:
         fake = self._fake
         fake.nonces.append(request.nonce)
-        return pb.RegisterClientReply(session=len(fake.nonces) + fake.sessions_before)
+        if not fake.answers_registrations:
+            await asyncio.Event().wait()
+        if fake.refuses_registrations > 0:
+            fake.refuses_registrations -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "no leader now")
+        return pb.RegisterClientReply(session=len(fake.nonces))
 
     async def TransferLeadership(self, request: object, context: object) -> None:  # noqa: N802
         await self._fake.held()
