@@ -28,11 +28,11 @@ def finish(
     if shard is not None:
         if request.kind is not RequestKind.WRITE:
             shard.read_messages.pop(ticket, None)
-        elif request.admitted:
+        if request.admitted:
             size = len(request.message)
             shard.pending, shard.pending_bytes = shard.pending - 1, shard.pending_bytes - size
             node.pending, node.pending_bytes = node.pending - 1, node.pending_bytes - size
-            if request.request_id:
+            if request.kind is RequestKind.WRITE and request.request_id:
                 for twin in shard.pending_ids.pop(key_of(request.request_id), ()):
                     finish(node, twin, code, message, leader_id)
     if request.origin is not None:

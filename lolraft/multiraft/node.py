@@ -43,7 +43,7 @@ class NodeConfig:
     outbox_bytes: int = 16 * 1024 * 1024  # A peer; what does not fit is dropped.
     session_entries: int = 100_000  # An unused session, or an opaque id, lasts so many entries,
     session_bytes: int = 64 * 1024 * 1024  # an opaque id also so many bytes of commands (S10).
-    proposal_entries: int = 200_000  # Writes without an answer, of all shards that are led here,
+    proposal_entries: int = 200_000  # Requests without an answer, of all shards led here,
     proposal_bytes: int = 256 * 1024 * 1024  # and their bytes; `limits` has those of one shard.
     apply_entries: int = 16_384  # So many may wait for one shard's app,
     apply_bytes: int = 16 * 1024 * 1024  # of so many bytes; the others stay in the log.
@@ -112,7 +112,7 @@ class Shard:
         self.reads_behind: deque[tuple[Index, RunRead]] = deque()  # When that was handed over.
         self.proposals: deque[tuple[Index, Term, tuple[Ticket, ...]]] = deque()
         self.pending_ids: dict[Hashable, list[Ticket]] = {}  # Duplicates of what is in flight.
-        self.pending = 0  # Writes that were admitted and have no answer,
+        self.pending = 0  # Requests that were admitted here and have no answer,
         self.pending_bytes = 0  # and the bytes of their messages.
         self.read_messages: dict[Ticket, bytes] = {}
         self.confirms: deque[tuple[int, Term, int]] = deque()  # (round, term, seq needed).

@@ -26,13 +26,8 @@ def write(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
         text = f"a message has at most {most} bytes, this one {size}"
         refuse(node, ticket, Code.INVALID_ARGUMENT, text)
         return
-    full = _what_is_full(node, shard, size)
-    if full is not None:
-        refuse(node, ticket, Code.RESOURCE_EXHAUSTED, f"{full}; wait a little and try again")
+    if not admit(node, shard, ticket, request):
         return
-    request.admitted = True  # Until it is finished; `finish` takes it off again.
-    shard.pending, shard.pending_bytes = shard.pending + 1, shard.pending_bytes + size
-    node.pending, node.pending_bytes = node.pending + 1, node.pending_bytes + size
     if request_id:
         key = commands.key_of(request_id)
         twins = shard.pending_ids.get(key)
@@ -43,12 +38,25 @@ def write(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
     node.proposing.setdefault(shard.shard_id, []).append(ticket)
 
 
-def _what_is_full(node: Node, shard: Shard, size: int) -> str | None:
+def admit(node: Node, shard: Shard, ticket: Ticket, request: Request) -> bool:
     """
-    Return which bound one more write of *size* bytes would break, None when there is room.
+    Count a read or write at the leader, or refuse it where there is no room.
 
-    A write counts until it is answered, so an app that is slower than the log is noticed here.
+    It counts until `finish` answers it, so an app that is slower than the log is noticed here.
     """
+    size = len(request.message)
+    full = _what_is_full(node, shard, size)
+    if full is not None:
+        refuse(node, ticket, Code.RESOURCE_EXHAUSTED, f"{full}; wait a little and try again")
+        return False
+    request.admitted = True
+    shard.pending, shard.pending_bytes = shard.pending + 1, shard.pending_bytes + size
+    node.pending, node.pending_bytes = node.pending + 1, node.pending_bytes + size
+    return True
+
+
+def _what_is_full(node: Node, shard: Shard, size: int) -> str | None:
+    """Return which bound one more request would break, None when there is room."""
     limits, config = node.config.limits, node.config
     if shard.pending >= limits.proposal_entries or (
         shard.pending_bytes + size > limits.proposal_bytes and shard.pending
@@ -81,7 +89,8 @@ def on_proposed(shard: Shard, proposed: Proposed) -> None:
 def answer_index(
     node: Node, shard: Shard, index: Index, term: Term, code: Code, answer: bytes
 ) -> None:
-    """Answer who proposed the entry at *index*, if that very entry was applied."""
+    """Answer who proposed the entry at *index*, if that very entry was applied; in order."""
+    answer_overtaken(node, shard, index - 1)  # Else each answer walks past all before it.
     for first, proposed_term, tickets in shard.proposals:
         if index < first:
             return

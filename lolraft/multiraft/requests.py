@@ -79,8 +79,9 @@ def _lead(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
         case RequestKind.WRITE:
             proposals.write(node, shard, ticket, request)
         case RequestKind.READ:
-            shard.read_messages[ticket] = request.message
-            node.todo.append((shard, ReadIndex(ticket=ticket)))
+            if proposals.admit(node, shard, ticket, request):
+                shard.read_messages[ticket] = request.message
+                node.todo.append((shard, ReadIndex(ticket=ticket)))
         case RequestKind.TRANSFER:
             target = NodeId(request.message.decode()) if request.message else None
             node.todo.append((shard, TransferLeadership(ticket=ticket, target=target)))

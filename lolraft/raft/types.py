@@ -205,7 +205,7 @@ class Limits:
     append_bytes: int = 512 * 1024
     append_entries: int = 4096
     window: int = 16  # Appends in flight to one peer, at most (P4).
-    proposal_bytes: int = 64 * 1024 * 1024  # Of writes without an answer at the leader, at most.
+    proposal_bytes: int = 64 * 1024 * 1024  # Of requests without an answer at the leader.
     proposal_entries: int = 65_536  # And so many of them.
     entry_bytes: int = 4 * 1024 * 1024
 

@@ -232,8 +232,8 @@ PLANTED_NODE = (
     Mistake(
         "a refused write counts as in flight",
         "multiraft/answering.py",
-        "        elif request.admitted:\n",
-        '        elif request.admitted and b"moving" not in message:\n',
+        "        if request.admitted:\n",
+        '        if request.admitted and b"moving" not in message:\n',
     ),
     Mistake(
         "the app's queue takes all that is committed",

@@ -71,6 +71,21 @@ def test_a_hanging_app_fills_its_own_queue_and_no_other_shard_waits() -> None:
     stage.write(leader, "after")
 
 
+def test_reads_that_a_hanging_app_does_not_answer_have_a_bound_too() -> None:
+    stage = Stage(Plan(seed=9, shards=(0, 1), proposal_entries=50))
+    leader = stage.leader(0)
+    stage.write(leader, "first")
+    hang(leader)
+    asked = [stage.ask(leader, RequestKind.READ, "*") for _ in range(MANY)]
+    stage.run(0.5)
+    assert len(ends(asked)) == MANY - 50
+    assert {answer.code for answer in ends(asked)} == {Code.RESOURCE_EXHAUSTED}
+    stage.write(stage.leader(1), "other", 1)
+    leader.queues[0].go_on()
+    stage.until(lambda: len(ends(asked)) == MANY)
+    assert inner(leader).shards[0].pending == 0
+
+
 def test_a_read_waits_for_what_lies_in_the_log_before_it() -> None:
     stage = Stage(Plan(seed=2, apply_entries=2))
     leader = stage.leader()

@@ -42,7 +42,7 @@ class Queues(Checker):
                 if shard.queued > inner.config.apply_entries:
                     self.broken(f"{node.node_id}: {shard.queued} commands wait for one app")
                 if shard.pending > inner.config.limits.proposal_entries:
-                    self.broken(f"{node.node_id}: {shard.pending} writes of one shard in flight")
+                    self.broken(f"{node.node_id}: {shard.pending} requests of one shard in flight")
 
     def _sizes(self, inner: Node) -> list[tuple[str, int]]:
         sizes = [
@@ -50,7 +50,7 @@ class Queues(Checker):
             ("forwarded requests", len(inner.forwarded)),
             ("probes", len(inner.probes)),
             ("saves that wait", len(inner.saves)),
-            ("writes in flight", inner.pending),
+            ("requests in flight", inner.pending),
             ("bytes in flight", inner.pending_bytes),
             ("deadlines", len(inner.deadlines) - 10 * len(inner.shards)),
         ]
@@ -65,7 +65,7 @@ class Queues(Checker):
             ("effects held back", len(shard.held)),
             ("proposals", len(shard.proposals)),
             ("ids in flight", len(shard.pending_ids)),
-            ("writes in flight", shard.pending),
+            ("requests in flight", shard.pending),
             ("bytes in flight", shard.pending_bytes),
             ("commands in the app's queue", shard.queued),
             ("bytes in the app's queue", shard.queued_bytes),
