@@ -16,7 +16,7 @@ from lolraft.client_sessions import ClientSessions
 from lolraft.client_stream import CLOSED, READ, WRITE, Refused, Reply, SubmitChannel, answer_of
 from lolraft.config import Tls, normalise_node_id
 from lolraft.errors import ConfigError, RequestFailed
-from lolraft.multiraft.commands import RequestId
+from lolraft.multiraft.commands import WriteId
 from lolraft.raft.types import NodeId, ShardId
 from lolraft.rpc.pb import client_pb2, lolraft_pb2
 
@@ -116,10 +116,10 @@ class RaftClient:
                 expired while an answer was waited for; the write will not be executed any more.
         """
         if request_id is not None:
-            return await self._submit(shard_id, WRITE, message, lambda: request_id, timeout_s)
+            return await self._submit(shard_id, WRITE, message, request_id, timeout_s)
         patience_s = self._patience_s(shard_id, timeout_s)
 
-        def send(write_id: Callable[[], RequestId], left_s: float) -> Awaitable[bytes]:
+        def send(write_id: Callable[[], WriteId], left_s: float) -> Awaitable[bytes]:
             return self._submit(shard_id, WRITE, message, write_id, max(0.001, left_s))
 
         return await self._sessions.write(shard_id, patience_s, send)
@@ -133,35 +133,37 @@ class RaftClient:
         Raises:
             RequestFailed: see `write`; a read changes nothing.
         """
-        return await self._submit(shard_id, READ, message, str, timeout_s)
+        return await self._submit(shard_id, READ, message, "", timeout_s)
 
     async def _submit(
         self,
         shard_id: ShardId,
         kind: int,
         message: bytes,
-        request_id: Callable[[], RequestId],
+        request_id: str | Callable[[], WriteId],
         timeout_s: float | None,
     ) -> bytes:
-        """Ask until there is an answer; every try carries what *request_id* says then."""
+        """Ask until there is an answer; every try carries the id, or what it is at that time."""
         if not isinstance(message, bytes):
             if not isinstance(message, bytearray | memoryview):
                 raise TypeError(f"a message is bytes, not {type(message).__name__}")
             message = bytes(message)
-        name = request_id()
-        try:
-            str(name).encode()
-        except UnicodeEncodeError as broken:
-            raise RequestFailed("INVALID_ARGUMENT", f"a request id is text: {broken}") from broken
+        if isinstance(request_id, str):
+            try:
+                request_id.encode()
+            except UnicodeEncodeError as broken:
+                text = f"a request id is text: {broken}"
+                raise RequestFailed("INVALID_ARGUMENT", text) from broken
 
         async def attempt(node: SubmitChannel, within_s: float) -> bytes:
-            reply = await node.submit(shard_id, kind, message, request_id(), within_s)
+            name = request_id if isinstance(request_id, str) else request_id()
+            reply = await node.submit(shard_id, kind, message, name, within_s)
             if reply.code == "OK":
                 self._learn_leader(shard_id, reply.leader_id)
                 return reply.message
             raise Refused(reply)
 
-        once = kind == READ or bool(name)
+        once = kind == READ or bool(request_id)
         return await self._try(shard_id, attempt, timeout_s, changes=kind == WRITE, repeats=once)
 
     async def _register(self, shard_id: ShardId, nonce: bytes, within_s: float) -> int:

@@ -127,19 +127,19 @@ async def answer_of(call: Awaitable[Answer]) -> Answer:
 def batch_of(asked: list[Request]) -> client_pb2.SubmitRequests:
     """Return requests as the columns in which they travel."""
     numbers, shards, kinds, messages, ids = zip(*asked, strict=True)
-    batch = client_pb2.SubmitRequests(
+    of_sessions = [name if type(name) is WriteId else NO_SESSION for name in ids]
+    sessions, sequences, lowest = zip(*of_sessions, strict=True)
+    some = any(sessions)
+    return client_pb2.SubmitRequests(
         numbers=numbers,
         shard_ids=shards,
         kinds=bytes(kinds),
         messages=messages,
         request_ids=[name if type(name) is str else "" for name in ids],
+        sessions=sessions if some else (),
+        sequences=sequences if some else (),
+        lowest_unanswered=lowest if some else (),
     )
-    if any(type(name) is WriteId for name in ids):
-        of_sessions = [name if type(name) is WriteId else NO_SESSION for name in ids]
-        batch.sessions.extend(write_id.session for write_id in of_sessions)
-        batch.sequences.extend(write_id.sequence for write_id in of_sessions)
-        batch.lowest_unanswered.extend(write_id.lowest for write_id in of_sessions)
-    return batch
 
 
 def replies_of(replies: client_pb2.SubmitReplies) -> Iterator[tuple[int, Reply]]:

@@ -52,20 +52,26 @@ RequestId: TypeAlias = str | WriteId | Registration
 
 def why_bad_id(request_id: RequestId) -> str | None:
     """Return what is wrong with an id that somebody sent, None when nothing is."""
+    if type(request_id) is WriteId:
+        return None if _is_good(*request_id) else _why_bad_write_id(request_id)
     if isinstance(request_id, str):
         if len(request_id) * 4 <= LONGEST_REQUEST_ID:
             return None
         long = len(request_id.encode()) > LONGEST_REQUEST_ID
         return f"a request id has at most {LONGEST_REQUEST_ID} bytes" if long else None
-    if isinstance(request_id, Registration):
-        right = len(request_id.nonce) == NONCE_BYTES
-        return None if right else f"a registration carries {NONCE_BYTES} random bytes"
-    session, sequence, lowest = request_id
-    if not (0 < session < MOST and 0 < lowest <= sequence < MOST):
-        return "a write of a session names it, its sequence, and the lowest that is unanswered"
-    if sequence - lowest >= MOST_UNANSWERED:
+    right = isinstance(request_id, Registration) and len(request_id.nonce) == NONCE_BYTES
+    return None if right else f"a registration carries {NONCE_BYTES} random bytes"
+
+
+def _is_good(session: Index, sequence: int, lowest: int) -> bool:
+    in_order = 0 < lowest <= sequence < MOST and 0 < session < MOST
+    return in_order and sequence - lowest < MOST_UNANSWERED
+
+
+def _why_bad_write_id(write_id: WriteId) -> str:
+    if write_id.sequence - write_id.lowest >= MOST_UNANSWERED:
         return f"a session has fewer than {MOST_UNANSWERED} unanswered writes; register another one"
-    return None
+    return "a write of a session names it, its sequence, and the lowest that is unanswered"
 
 
 def key_of(request_id: RequestId) -> Hashable:
@@ -115,7 +121,7 @@ def is_whole(payload: bytes) -> bool:
         return False
     (length,) = LENGTH.unpack_from(payload)
     if length == OF_SESSION:
-        return len(payload) >= WRITE.size and why_bad_id(decode(payload)[0]) is None
+        return len(payload) >= WRITE.size and _is_good(*IDS.unpack_from(payload, LENGTH.size))
     if length == REGISTERS:
         return len(payload) == REGISTRATION.size
     name = payload[LENGTH.size : LENGTH.size + length]

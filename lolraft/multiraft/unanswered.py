@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from lolraft.multiraft.commands import MOST_UNANSWERED, WriteId
+from lolraft.multiraft.commands import MOST_UNANSWERED, WriteId, new
 from lolraft.raft.types import Index
 
 
@@ -35,7 +35,7 @@ class Session:
 
     def write_id(self, sequence: int) -> WriteId:
         """Return under which id *sequence* is sent now; it has no answer yet."""
-        return WriteId(self.number, sequence, self.lowest)
+        return new(WriteId, (self.number, sequence, self.lowest))
 
     def end(self, sequence: int) -> None:
         """Say that nobody will ask about *sequence* again: it is answered, or given up."""

@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 
 from lolraft.config import Config
-from lolraft.multiraft.commands import Registration, RequestId, WriteId, why_bad_id
+from lolraft.multiraft.commands import Registration, RequestId, WriteId, new, why_bad_id
 from lolraft.multiraft.effects import Respond
 from lolraft.multiraft.frames import RequestKind
 from lolraft.raft.effects import Code
@@ -205,7 +205,7 @@ def request_ids_of(batch: client_pb2.SubmitRequests) -> Iterable[RequestId]:
         return batch.request_ids
     columns = (batch.sessions, batch.sequences, batch.lowest_unanswered)
     return [
-        WriteId(*numbers) if numbers[0] else name
+        new(WriteId, numbers) if numbers[0] else name
         for numbers, name in zip(zip(*columns, strict=True), batch.request_ids, strict=True)
     ]
 
