@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
@@ -13,9 +12,11 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
+from lolraft.client_sessions import ClientSessions
 from lolraft.client_stream import CLOSED, READ, WRITE, Refused, Reply, SubmitChannel, answer_of
 from lolraft.config import Tls, normalise_node_id
 from lolraft.errors import ConfigError, RequestFailed
+from lolraft.multiraft.commands import WriteId
 from lolraft.raft.types import NodeId, ShardId
 from lolraft.rpc.pb import client_pb2, lolraft_pb2
 
@@ -42,7 +43,7 @@ class RaftClient:
 
     All methods belong to one event loop. Every call ends within *timeout_s*: with the app's
     answer, or with `RequestFailed`. A write is executed at most once, however often it had to be
-    sent: it carries a request id.
+    sent: it belongs to a session that this client registered with the shard (§6.3).
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class RaftClient:
         self._nodes: dict[NodeId, SubmitChannel] = {}
         self._leaders: dict[ShardId, NodeId] = {}
         self._shunned: dict[NodeId, float] = {}  # Leaders that we were told of, and until when.
+        self._sessions = ClientSessions(self._register)
         self._closed = False
         self._next = random.randrange(len(self._servers))
 
@@ -93,6 +95,7 @@ class RaftClient:
         nodes, self._nodes = self._nodes, {}
         for node in nodes.values():
             await node.close()
+        await self._sessions.close()
 
     # --- the app ---------------------------------------------------------------------------------
 
@@ -107,12 +110,22 @@ class RaftClient:
         """
         Replicate and apply *message*, once; return the app's answer.
 
+        A *request_id* of your own lets another call, or another client, ask for the same write
+        again, while the shard remembers it: for its next 100,000 entries, or 64 MiB of commands.
+
         Raises:
             RequestFailed: ABORTED is the app's own refusal; where `outcome_known` is False, call
-                again with the same *request_id* to learn what happened.
+                again with the same *request_id* to learn what happened. OUT_OF_RANGE: the session
+                expired while an answer was waited for; the write will not be executed any more.
         """
-        name = uuid.uuid4().hex if request_id is None else request_id
-        return await self._submit(shard_id, WRITE, message, name, timeout_s)
+        if request_id is not None:
+            return await self._submit(shard_id, WRITE, message, request_id, timeout_s)
+        patience_s = self._patience_s(shard_id, timeout_s)
+
+        def send(write_id: Callable[[], WriteId], left_s: float) -> Awaitable[bytes]:
+            return self._submit(shard_id, WRITE, message, write_id, max(0.001, left_s))
+
+        return await self._sessions.write(shard_id, patience_s, send)
 
     async def read(
         self, shard_id: ShardId, message: bytes, *, timeout_s: float | None = None
@@ -130,20 +143,24 @@ class RaftClient:
         shard_id: ShardId,
         kind: int,
         message: bytes,
-        request_id: str,
+        request_id: str | Callable[[], WriteId],
         timeout_s: float | None,
     ) -> bytes:
+        """Ask until there is an answer; every try carries the id, or what it is at that time."""
         if not isinstance(message, bytes):
             if not isinstance(message, bytearray | memoryview):
                 raise TypeError(f"a message is bytes, not {type(message).__name__}")
             message = bytes(message)
-        try:
-            request_id.encode()
-        except UnicodeEncodeError as broken:
-            raise RequestFailed("INVALID_ARGUMENT", f"a request id is text: {broken}") from broken
+        if isinstance(request_id, str):
+            try:
+                request_id.encode()
+            except UnicodeEncodeError as broken:
+                text = f"a request id is text: {broken}"
+                raise RequestFailed("INVALID_ARGUMENT", text) from broken
 
         async def attempt(node: SubmitChannel, within_s: float) -> bytes:
-            reply = await node.submit(shard_id, kind, message, request_id, within_s)
+            name = request_id if isinstance(request_id, str) else request_id()
+            reply = await node.submit(shard_id, kind, message, name, within_s)
             if reply.code == "OK":
                 self._learn_leader(shard_id, reply.leader_id)
                 return reply.message
@@ -151,6 +168,18 @@ class RaftClient:
 
         once = kind == READ or bool(request_id)
         return await self._try(shard_id, attempt, timeout_s, changes=kind == WRITE, repeats=once)
+
+    async def _register(self, shard_id: ShardId, nonce: bytes, within_s: float) -> int:
+        request = built(client_pb2.RegisterClientRequest, shard_id=shard_id, nonce=nonce)
+
+        async def attempt(node: SubmitChannel, try_s: float) -> int:
+            try:
+                reply = await answer_of(node.client.RegisterClient(request, timeout=try_s))
+            except Refused as refused:
+                raise Refused(refused.reply.of(node.server)) from None
+            return int(reply.session)
+
+        return await self._try(shard_id, attempt, within_s, changes=False, repeats=True)
 
     # --- operators -------------------------------------------------------------------------------
 
@@ -222,13 +251,7 @@ class RaftClient:
         repeats: bool,
         try_s: float = TRY_S,
     ) -> Answer:
-        # Here, before anything is queued: what cannot be sent would end the stream for all.
-        if not 0 <= shard_id < 2**32:
-            raise RequestFailed("INVALID_ARGUMENT", f"there is no shard {shard_id}")
-        patience_s = self.timeout_s if timeout_s is None else timeout_s
-        if not patience_s > 0:
-            raise RequestFailed("INVALID_ARGUMENT", f"timeout_s is positive, not {patience_s}")
-        until_s = time.monotonic() + patience_s
+        until_s = time.monotonic() + self._patience_s(shard_id, timeout_s)
         pause_s = FIRST_PAUSE_S
         open_outcome = False
         heard: Reply | None = None  # What the last server said that had the time to.
@@ -253,9 +276,10 @@ class RaftClient:
                 not_here.add(server)
                 if not not_here.issuperset(self._servers):
                     continue
+            wait_s = reply.retry_after_s + pause_s * (0.5 + random.random())
             if (
                 reply.code not in RETRIED
-                or left_s <= pause_s
+                or left_s <= wait_s
                 or not (repeats or not reply.maybe_executed)
             ):
                 raise _failed(heard or reply, outcome_known=not open_outcome)
@@ -263,8 +287,17 @@ class RaftClient:
                 hinted.add(reply.leader_id)  # At once, but two must not send us to and fro.
                 continue
             hinted.clear()
-            await asyncio.sleep(pause_s * (0.5 + random.random()))
+            await asyncio.sleep(wait_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _patience_s(self, shard_id: ShardId, timeout_s: float | None) -> float:
+        """Check what cannot be sent, before it is queued: it would end the stream for all."""
+        if not 0 <= shard_id < 2**32:
+            raise RequestFailed("INVALID_ARGUMENT", f"there is no shard {shard_id}")
+        patience_s = self.timeout_s if timeout_s is None else timeout_s
+        if not patience_s > 0:
+            raise RequestFailed("INVALID_ARGUMENT", f"timeout_s is positive, not {patience_s}")
+        return patience_s
 
     def _choose(self, shard_id: ShardId, not_here: set[NodeId]) -> NodeId:
         leader = self._leaders.get(shard_id)
@@ -287,6 +320,8 @@ class RaftClient:
         if reply.leader_id is not None and reply.leader_id != asked:
             self._leaders[shard_id] = reply.leader_id
             return
+        if reply.code == "RESOURCE_EXHAUSTED":
+            return  # It leads, and will have room again: no other server has more.
         self._leaders.pop(shard_id, None)
         self._next += 1
 

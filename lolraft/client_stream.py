@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
@@ -12,15 +12,19 @@ import grpc
 import grpc.aio
 
 from lolraft.config import Tls
+from lolraft.multiraft.commands import RequestId, WriteId
 from lolraft.raft.types import NodeId, ShardId
-from lolraft.rpc.pb import client_pb2, client_pb2_grpc, lolraft_pb2, lolraft_pb2_grpc
+from lolraft.rpc.pb import client_pb2, client_pb2_grpc, lolraft_pb2_grpc
 
 NAMES = {status.value[0]: status.name for status in grpc.StatusCode}
 BATCH = 1_024  # Requests in one message, at most.
 BATCH_BYTES = 2 * 1024 * 1024
 WRITE, READ = 0, 1
 TOO_LONG = b"larger than max"  # What gRPC says of a message that the server does not take.
+NO_SESSION = WriteId(0, 0, 0)
 LEADER_KEY = "lolraft-leader"
+PUSHBACK_KEY = "grpc-retry-pushback-ms"
+LONGEST_ADVICE_MS = 5_000
 CLOSED = b"the client was closed"
 
 Answer = TypeVar("Answer")
@@ -34,14 +38,20 @@ class Reply(NamedTuple):
     code: str  # The name of a gRPC status.
     message: bytes
     leader_id: NodeId | None
+    retry_after_s: float = 0.0  # Advice of who had no room.
+
+    def of(self, server: NodeId) -> Reply:
+        """Return this reply with *server* named in its text."""
+        return self._replace(message=f"{server}: ".encode() + self.message)
 
     @property
     def maybe_executed(self) -> bool:
-        """Return whether a write may have happened although no answer came."""
-        return self.code not in ("OK", "RESOURCE_EXHAUSTED", "NOT_FOUND", "INVALID_ARGUMENT")
+        """Return whether this try of a write may have happened although no answer came."""
+        return self.code not in NOT_EXECUTED
 
 
-Request = tuple[int, ShardId, int, bytes, str]
+NOT_EXECUTED = ("OK", "RESOURCE_EXHAUSTED", "NOT_FOUND", "INVALID_ARGUMENT", "OUT_OF_RANGE")
+Request = tuple[int, ShardId, int, bytes, RequestId]
 
 
 def reply_of(error: grpc.aio.AioRpcError) -> Reply:
@@ -52,7 +62,21 @@ def reply_of(error: grpc.aio.AioRpcError) -> Reply:
         code=error.code().name,
         message=(error.details() or "").encode(),
         leader_id=NodeId(str(leader)) if leader else None,
+        retry_after_s=_seconds(metadata.get(PUSHBACK_KEY)),
     )
+
+
+def _seconds(milliseconds: str | bytes | None) -> float:
+    """Return a server's advice, which may be anything, as seconds; 0 without one."""
+    text = str(milliseconds)
+    return min(int(text), LONGEST_ADVICE_MS) / 1000 if text.isdecimal() else 0.0
+
+
+def not_too_long(reply: Reply) -> Reply:
+    """Return *reply*, as INVALID_ARGUMENT where gRPC found a message too long."""
+    if reply.code == "RESOURCE_EXHAUSTED" and TOO_LONG in reply.message:
+        return reply._replace(code="INVALID_ARGUMENT")  # Gets no shorter by insisting.
+    return reply
 
 
 def channel_to(server: NodeId, tls: Tls | None, target: str | None = None) -> grpc.aio.Channel:
@@ -100,6 +124,34 @@ async def answer_of(call: Awaitable[Answer]) -> Answer:
         raise Refused(Reply("CANCELLED", CLOSED, None)) from None
 
 
+def batch_of(asked: list[Request]) -> client_pb2.SubmitRequests:
+    """Return requests as the columns in which they travel."""
+    numbers, shards, kinds, messages, ids = zip(*asked, strict=True)
+    of_sessions = [name if type(name) is WriteId else NO_SESSION for name in ids]
+    sessions, sequences, lowest = zip(*of_sessions, strict=True)
+    some = any(sessions)
+    return client_pb2.SubmitRequests(
+        numbers=numbers,
+        shard_ids=shards,
+        kinds=bytes(kinds),
+        messages=messages,
+        request_ids=[name if type(name) is str else "" for name in ids],
+        sessions=sessions if some else (),
+        sequences=sequences if some else (),
+        lowest_unanswered=lowest if some else (),
+    )
+
+
+def replies_of(replies: client_pb2.SubmitReplies) -> Iterator[tuple[int, Reply]]:
+    """Yield (number, reply) for each answer of a message."""
+    hints = replies.leader_ids or [""] * len(replies.numbers)
+    retry_after_s = min(replies.retry_after_ms, LONGEST_ADVICE_MS) / 1000
+    rows = zip(replies.numbers, replies.codes, replies.messages, hints, strict=True)
+    for number, code, message, hint in rows:
+        leader = NodeId(hint) if hint else None
+        yield number, Reply(NAMES.get(code, "UNKNOWN"), message, leader, retry_after_s)
+
+
 class SubmitChannel:
     """Ask one server; requests of one loop turn leave as one message."""
 
@@ -115,7 +167,7 @@ class SubmitChannel:
         self._stream: asyncio.Task[None] | None = None
 
     async def submit(
-        self, shard_id: ShardId, kind: int, message: bytes, request_id: str, within_s: float
+        self, shard_id: ShardId, kind: int, message: bytes, request_id: RequestId, within_s: float
     ) -> Reply:
         """Ask and wait; DEADLINE_EXCEEDED when no answer came in time, UNAVAILABLE on a break."""
         if len(message) > BATCH_BYTES:
@@ -139,24 +191,24 @@ class SubmitChannel:
             self._waiting.pop(number, None)
 
     async def _submit_alone(
-        self, shard_id: ShardId, kind: int, message: bytes, request_id: str, within_s: float
+        self, shard_id: ShardId, kind: int, message: bytes, request_id: RequestId, within_s: float
     ) -> Reply:
-        """Ask by a call of its own: a message that the server finds too long ends its stream."""
+        """Ask on a stream of its own: a message that the server finds too long ends its stream."""
+        call = self.client.Submit(timeout=within_s)
         try:
-            if kind == WRITE:
-                write = lolraft_pb2.WriteRequest(
-                    shard_id=shard_id, message=message, request_id=request_id
-                )
-                answer = await answer_of(self.raft.Write(write, timeout=within_s))
-            else:
-                read = lolraft_pb2.ReadRequest(shard_id=shard_id, message=message)
-                answer = await answer_of(self.raft.Read(read, timeout=within_s))
+            await answer_of(call.write(batch_of([(1, shard_id, kind, message, request_id)])))
+            await answer_of(call.done_writing())
+            replies = await answer_of(call.read())
+        except asyncio.InvalidStateError:  # It had ended before all was written.
+            text = (await call.details() or "").encode()
+            return not_too_long(Reply((await call.code()).name, text, None))
         except Refused as refused:
-            reply = refused.reply
-            if reply.code == "RESOURCE_EXHAUSTED" and TOO_LONG in reply.message:
-                return reply._replace(code="INVALID_ARGUMENT")  # Gets no shorter by insisting.
-            return reply
-        return Reply("OK", answer.message, None)
+            return not_too_long(refused.reply)
+        finally:
+            call.cancel()
+        if replies is grpc.aio.EOF or not replies.numbers:
+            return Reply("UNAVAILABLE", f"{self.server} ended the stream".encode(), None)
+        return next(replies_of(replies))[1]
 
     async def close(self) -> None:
         """Close the channel."""
@@ -217,23 +269,13 @@ class SubmitChannel:
         asked = [request for request in taken if request[0] in self._waiting]
         if not asked:
             return None
-        numbers, shards, kinds, messages, names = zip(*asked, strict=True)
-        return client_pb2.SubmitRequests(
-            numbers=numbers,
-            shard_ids=shards,
-            kinds=bytes(kinds),
-            messages=messages,
-            request_ids=names,
-        )
+        return batch_of(asked)
 
     def _take(self, replies: client_pb2.SubmitReplies) -> None:
-        hints = replies.leader_ids or [""] * len(replies.numbers)
-        rows = zip(replies.numbers, replies.codes, replies.messages, hints, strict=True)
-        for number, code, message, hint in rows:
+        for number, reply in replies_of(replies):
             answer = self._waiting.get(number)
             if answer is not None and not answer.done():
-                leader = NodeId(hint) if hint else None
-                answer.set_result(Reply(NAMES.get(code, "UNKNOWN"), message, leader))
+                answer.set_result(reply)
 
     def _fail(self, reply: Reply) -> None:
         self._queue.clear()

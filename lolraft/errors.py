@@ -24,8 +24,9 @@ class RequestFailed(LolraftError):
     """
     A request to the cluster ended without an answer of the app.
 
-    `code` is the gRPC status name; `outcome_known` is False where a write may still be executed:
-    try again with the same `request_id`.
+    `code` is the gRPC status name; `outcome_known` is False where a write may have been executed,
+    or may still be: only one with a `request_id` of your own can be asked about again. OUT_OF_RANGE
+    means that the session of a write has expired (§6.3): it will not be executed any more.
     """
 
     def __init__(self, code: str, text: str, *, outcome_known: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lolraft.multiraft.commands import key_of
 from lolraft.multiraft.effects import Respond
 from lolraft.multiraft.frames import ForwardReply, RequestKind
 from lolraft.multiraft.node import Node
@@ -25,10 +26,15 @@ def finish(
         return
     shard = node.shards.get(request.shard_id)
     if shard is not None:
-        shard.read_messages.pop(ticket, None)
-        if request.kind is RequestKind.WRITE and request.request_id:
-            for twin in shard.pending_ids.pop(request.request_id, ()):
-                finish(node, twin, code, message, leader_id)
+        if request.kind is not RequestKind.WRITE:
+            shard.read_messages.pop(ticket, None)
+        if request.admitted:
+            size = len(request.message)
+            shard.pending, shard.pending_bytes = shard.pending - 1, shard.pending_bytes - size
+            node.pending, node.pending_bytes = node.pending - 1, node.pending_bytes - size
+            if request.kind is RequestKind.WRITE and request.request_id:
+                for twin in shard.pending_ids.pop(key_of(request.request_id), ()):
+                    finish(node, twin, code, message, leader_id)
     if request.origin is not None:
         origin, epoch, number = request.origin
         reply = ForwardReply(

@@ -13,39 +13,78 @@ from lolraft.multiraft.effects import (
 )
 from lolraft.multiraft.events import Applied
 from lolraft.multiraft.frames import RequestKind
+from lolraft.multiraft.memory import NEVER, Damaged, Row
 from lolraft.multiraft.node import ApplyJob, Node, Shard
 from lolraft.multiraft.proposals import UNKNOWN
 from lolraft.multiraft.records import ShardRecord
-from lolraft.multiraft.sessions import NEVER, Row
 from lolraft.raft.effects import Code, ServeRead
 from lolraft.raft.events import SnapshotTaken
 from lolraft.raft.types import Clock, Entries, EntryKind, Index, Role, SnapshotMeta, Term
 
 
 def on_apply(node: Node, shard: Shard, entries: Entries) -> None:
-    """Hand committed entries to the app's queue: commands once, nothing else."""
+    """Hand committed entries to the app's queue while it has room; else they stay in the log."""
+    shard.committed = entries.last
+    if shard.handed + 1 == entries.first and _has_room(node, shard, entries):
+        _hand_over(node, shard, entries)
+    else:
+        feed(node, shard)
+
+
+def _has_room(node: Node, shard: Shard, entries: Entries) -> bool:
+    config = node.config
+    if shard.queued + len(entries.terms) > config.apply_entries:
+        return False
+    return shard.queued_bytes + sum(map(len, entries.payloads)) <= config.apply_bytes
+
+
+def feed(node: Node, shard: Shard) -> None:
+    """
+    Hand over what the log keeps for the app, as far as the app's queue may grow.
+
+    What was not handed over lies behind every snapshot that was taken here. One that is about to
+    be installed covers it.
+    """
+    log, config = shard.state.log, node.config
+    if shard.state.stopped:
+        return
+    while shard.handed < shard.committed and log.base.index <= shard.handed:
+        room = min(config.apply_entries - shard.queued, shard.committed - shard.handed)
+        room_bytes = config.apply_bytes - shard.queued_bytes
+        if (room <= 0 or room_bytes <= 0) and shard.jobs:
+            return
+        _hand_over(node, shard, log.slice(shard.handed + 1, max(room, 1), room_bytes))
+    while shard.reads_behind and shard.reads_behind[0][0] <= shard.handed:
+        node.out.append(shard.reads_behind.popleft()[1])
+
+
+def _hand_over(node: Node, shard: Shard, entries: Entries) -> None:
+    """Give entries to the app's queue: commands once, nothing else."""
     items: list[tuple[Index, bytes]] = []
     plan: list[tuple[Index, Term, Row | None, bool]] = []
+    size = 0
     for position, kind in enumerate(entries.kinds):
         if kind != EntryKind.COMMAND:
             continue
         index, term = entries.first + position, entries.terms[position]
         payload = entries.payloads[position]
-        shard.grown_bytes += len(payload)
+        size += len(payload)
         request_id, message = commands.decode(payload)
         row, executes = None, True
         if request_id:
             row = shard.sessions.note(index, len(payload), request_id)
-            executes = row is None
-            row = row or shard.sessions.row(request_id)
+            executes = row.index == index
         if executes:
             items.append((index, message))
         plan.append((index, term, row, executes))
-    last = entries.last
+    shard.grown_bytes += size
+    shard.handed = last = entries.last
+    job = ApplyJob(last=last, plan=plan, size=size)
     if not items and not shard.jobs:
-        _finish_job(node, shard, ApplyJob(last=last, plan=plan), ())
+        _finish_job(node, shard, job, ())
         return
-    shard.jobs.append(ApplyJob(last=last, plan=plan))
+    shard.jobs.append(job)
+    shard.queued, shard.queued_bytes = shard.queued + len(plan), shard.queued_bytes + size
     node.out.append(RunApply(shard_id=shard.shard_id, last_index=last, items=tuple(items)))
 
 
@@ -53,7 +92,11 @@ def on_applied(node: Node, shard: Shard, event: Applied) -> None:
     """Remember the answers and give them to who waits."""
     if not shard.jobs or shard.jobs[0].last != event.last_index:
         return  # Of a replica that was dropped meanwhile.
-    _finish_job(node, shard, shard.jobs.popleft(), event.answers)
+    job = shard.jobs.popleft()
+    shard.queued, shard.queued_bytes = shard.queued - len(job.plan), shard.queued_bytes - job.size
+    _finish_job(node, shard, job, event.answers)
+    if shard.handed < shard.committed:
+        feed(node, shard)
     node.mark(shard.shard_id)
 
 
@@ -98,7 +141,18 @@ def serve_read(node: Node, shard: Shard, effect: ServeRead) -> None:
         run = RunRead(
             shard_id=shard.shard_id, ticket=effect.ticket, message=message, index=effect.index
         )
-        node.out.append(run)
+        if shard.handed < shard.committed:
+            shard.reads_behind.append((shard.committed, run))
+        else:
+            node.out.append(run)
+
+
+def give_up_reads(node: Node, shard: Shard) -> None:
+    """Refuse the reads that wait for applies which will not happen any more."""
+    reads, shard.reads_behind = shard.reads_behind, type(shard.reads_behind)()
+    for _, run in reads:
+        text = f"the replica of shard {shard.shard_id} on {node.node_id} has stopped; see its log"
+        answering.refuse(node, run.ticket, Code.UNAVAILABLE, text)
 
 
 def on_snapshot_found(node: Node, shard: Shard, index: Index) -> None:
@@ -142,12 +196,23 @@ def release_forgets(node: Node) -> None:
         beliefs.judge_all(node, shard_id)
 
 
+def why_damaged(shard: Shard, meta: SnapshotMeta) -> str:
+    """Return what is wrong with the sessions of a fetched snapshot, empty when nothing is."""
+    try:
+        shard.sessions.parse(meta.sessions, meta.clock.index)
+    except Damaged as damage:
+        return f"the sessions of the snapshot at {meta.clock.index} are damaged: {damage}"
+    return ""
+
+
 def on_install(node: Node, shard: Shard, meta: SnapshotMeta) -> None:
     """Start the app and the sessions from a fetched snapshot, behind what is in the queue."""
     shard.sessions.load(meta.sessions, meta.clock.index)
     shard.applied_index = shard.snapshot_wanted_at = meta.clock.index
+    shard.handed = shard.committed = meta.clock.index
     shard.grown_bytes, shard.sessions.hold = 0, NEVER
     node.out.append(RunInstall(shard_id=shard.shard_id, meta=meta))
+    feed(node, shard)  # Reads that waited for what the snapshot covers.
     node.out.append(RunForget(shard_id=shard.shard_id, index=meta.clock.index))
 
 

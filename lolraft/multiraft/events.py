@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from lolraft.multiraft.commands import RequestId
 from lolraft.multiraft.frames import Frame, NodeHeartbeat, NodeHeartbeatAck, RequestKind
 from lolraft.raft.effects import Code
 from lolraft.raft.types import Clock, Index, NodeId, ShardId, SnapshotMeta, Ticket
@@ -145,7 +146,7 @@ class ClientRequest:
     kind: RequestKind
     shard_id: ShardId
     message: bytes = b""  # Write, read: the app's. Add, remove, transfer: a server id ("" = best).
-    request_id: str = ""
+    request_id: RequestId = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

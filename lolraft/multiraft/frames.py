@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from lolraft.multiraft.commands import RequestId
 from lolraft.raft.effects import Code
 from lolraft.raft.events import Message
 from lolraft.raft.types import NodeId, ShardId, Term
@@ -31,7 +32,7 @@ class Forward:
     kind: RequestKind
     shard_id: ShardId
     message: bytes = b""  # Write and read: the app's. Others: the server id, UTF-8.
-    request_id: str = ""
+    request_id: RequestId = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

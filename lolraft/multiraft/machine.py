@@ -45,7 +45,7 @@ from lolraft.multiraft.events import (
     StreamUp,
 )
 from lolraft.multiraft.frames import Claim, Frame
-from lolraft.multiraft.node import Node, NodeConfig
+from lolraft.multiraft.node import Node, NodeConfig, Shard
 from lolraft.multiraft.peers import Peer
 from lolraft.multiraft.records import NodeRecord, ShardRecord
 from lolraft.multiraft.report import MachineReport
@@ -61,7 +61,7 @@ from lolraft.raft.events import (
     Stop,
     Timeout,
 )
-from lolraft.raft.types import NO_BALLOT, NodeId, ShardId
+from lolraft.raft.types import NO_BALLOT, NodeId, ShardId, SnapshotMeta
 
 ELECTIONS_A_TURN = 200  # Deadlines beyond these wait for the next turn (L8).
 
@@ -256,10 +256,21 @@ class NodeMachine:
             case SnapshotFound():
                 applying.on_snapshot_found(node, shard, event.index)
             case SnapshotArrived():
-                node.todo.append((shard, SnapshotFetched(meta=event.meta)))
+                self._take_snapshot(shard, event.meta)
             case SnapshotLost():
                 node.tell("snapshot_lost", event.reason, shard_id=event.shard_id)
                 node.todo.append((shard, SnapshotFailed(clock=event.clock, source=event.source)))
+
+    def _take_snapshot(self, shard: Shard, meta: SnapshotMeta) -> None:
+        """Let a replica start from a fetched snapshot, unless a peer sent nonsense with it."""
+        damage = applying.why_damaged(shard, meta)
+        fetching = shard.state.fetching
+        if not damage:
+            self._node.todo.append((shard, SnapshotFetched(meta=meta)))
+        elif fetching is not None:
+            self._node.tell("snapshot_lost", damage, shard_id=shard.shard_id)
+            failed = SnapshotFailed(clock=fetching.clock, source=fetching.source)
+            self._node.todo.append((shard, failed))
 
     def _take_frame(self, frame: Frame) -> None:
         node = self._node

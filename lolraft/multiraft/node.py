@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 from lolraft.errors import ConfigError
-from lolraft.multiraft.effects import Dial, Effect, Tell
+from lolraft.multiraft.commands import RequestId
+from lolraft.multiraft.effects import Dial, Effect, RunRead, Tell
 from lolraft.multiraft.frames import NodeHeartbeat, RequestKind
+from lolraft.multiraft.memory import Damaged, Row
 from lolraft.multiraft.peers import Peer
 from lolraft.multiraft.phi import Detector
 from lolraft.multiraft.records import NodeRecord, ShardRecord
-from lolraft.multiraft.sessions import Row, Sessions
+from lolraft.multiraft.sessions import Sessions
 from lolraft.raft import effects as core_effects
 from lolraft.raft.events import Event as CoreEvent
 from lolraft.raft.state import RaftState, restore
@@ -38,8 +41,12 @@ class NodeConfig:
     phi_threshold: float = 12.0
     members: tuple[NodeId, ...] = ()  # Static bootstrap of every hosted shard without a log.
     outbox_bytes: int = 16 * 1024 * 1024  # A peer; what does not fit is dropped.
-    session_entries: int = 100_000  # A request id is remembered for so many entries,
-    session_bytes: int = 64 * 1024 * 1024  # or so many bytes of commands, of its shard (S10).
+    session_entries: int = 100_000  # An unused session, or an opaque id, lasts so many entries,
+    session_bytes: int = 64 * 1024 * 1024  # an opaque id also so many bytes of commands (S10).
+    proposal_entries: int = 200_000  # Requests without an answer, of all shards led here,
+    proposal_bytes: int = 256 * 1024 * 1024  # and their bytes; `limits` has those of one shard.
+    apply_entries: int = 16_384  # So many may wait for one shard's app,
+    apply_bytes: int = 16 * 1024 * 1024  # of so many bytes; the others stay in the log.
     wait_s: float = 0.8  # A request waits so long for a leader to be known.
     waiting_requests: int = 10_000  # And so many may wait.
     answer_s: float = 10.0  # A forwarded request waits so long for the leader's answer.
@@ -59,6 +66,7 @@ class ApplyJob:
     last: Index
     # (index, term, row or None, executes): a duplicate has a row and does not execute.
     plan: list[tuple[Index, Term, Row | None, bool]]
+    size: int = 0  # Bytes of its commands.
 
 
 class Shard:
@@ -66,16 +74,22 @@ class Shard:
 
     __slots__ = (
         "applied_index",
+        "committed",
         "confirms",
         "durable",
         "grown_bytes",
+        "handed",
         "held",
         "jobs",
         "led_since_s",
+        "pending",
         "pending_bytes",
         "pending_ids",
         "proposals",
+        "queued",
+        "queued_bytes",
         "read_messages",
+        "reads_behind",
         "sessions",
         "shard_id",
         "snapshot_wanted_at",
@@ -91,9 +105,15 @@ class Shard:
         self.held: deque[tuple[int, core_effects.Effect]] = deque()  # Wait for that Save (S1).
         self.jobs: deque[ApplyJob] = deque()
         self.applied_index: Index = state.last_applied
-        self.proposals: deque[tuple[Index, Term, tuple[Ticket, ...], int]] = deque()
-        self.pending_ids: dict[str, list[Ticket]] = {}  # Duplicates of what is in flight.
-        self.pending_bytes = 0
+        self.handed: Index = state.last_applied  # To the app's queue, ...
+        self.committed: Index = state.last_applied  # ... of what may be handed to it.
+        self.queued = 0  # Commands in the app's queue,
+        self.queued_bytes = 0  # and their bytes.
+        self.reads_behind: deque[tuple[Index, RunRead]] = deque()  # When that was handed over.
+        self.proposals: deque[tuple[Index, Term, tuple[Ticket, ...]]] = deque()
+        self.pending_ids: dict[Hashable, list[Ticket]] = {}  # Duplicates of what is in flight.
+        self.pending = 0  # Requests that were admitted here and have no answer,
+        self.pending_bytes = 0  # and the bytes of their messages.
         self.read_messages: dict[Ticket, bytes] = {}
         self.confirms: deque[tuple[int, Term, int]] = deque()  # (round, term, seq needed).
         self.waiting: deque[tuple[float, Ticket]] = deque()  # Until a leader is known.
@@ -109,12 +129,13 @@ class Request:
     kind: RequestKind
     shard_id: ShardId
     message: bytes
-    request_id: str
+    request_id: RequestId
     origin: tuple[NodeId, int, int] | None = None  # (node, its epoch, its number): forwarded here.
     until_s: float = 0.0  # It may wait for a leader until then.
     forwarded_to: NodeId | None = None
     answer_by_s: float = 0.0  # The leader that it was forwarded to answers until then.
     abandoned: bool = False
+    admitted: bool = False  # It counts in what is pending.
 
 
 class Node:
@@ -176,6 +197,8 @@ class Node:
         self.forgets: deque[tuple[int, ShardId, Index]] = deque()  # After that batch (S5).
         self.removals: deque[tuple[int, ShardId, Ballot]] = deque()  # After that batch (S12).
         self.proposing: dict[ShardId, list[Ticket]] = {}  # Of this turn.
+        self.pending = 0  # As those of the shards, over all of them.
+        self.pending_bytes = 0
         self.stopping = False
         # Reporting.
         self.version = 0
@@ -206,7 +229,13 @@ class Node:
             self.tell("damaged", text, shard_id=shard_id)
         sessions = Sessions(self.config.session_entries, self.config.session_bytes)
         if kept.snapshot is not None:
-            sessions.load(kept.snapshot.sessions, kept.snapshot.clock.index)
+            try:
+                sessions.load(kept.snapshot.sessions, kept.snapshot.clock.index)
+            except Damaged as damage:
+                raise ConfigError(
+                    f"shard {shard_id}: the sessions in its snapshot are damaged: {damage}."
+                    " Restore the data directory, or remove this server and add it again."
+                ) from damage
         shard = Shard(shard_id, state, sessions)
         self.shards[shard_id] = shard
         self.mark(shard_id)

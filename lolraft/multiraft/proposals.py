@@ -14,24 +14,59 @@ UNKNOWN = "outcome unknown, try again with the same request id"
 
 def write(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
     """Admit a write: once per request id, and only as much as may be in flight."""
-    if request.request_id:
-        row = shard.sessions.row(request.request_id)
+    request_id = request.request_id
+    if request_id:
+        row = shard.sessions.row(request_id)
         if row is not None and row.code is not None:
             finish(node, ticket, row.code, row.answer)  # Executed before: the same answer.
             return
-        twins = shard.pending_ids.get(request.request_id)
+    size = len(request.message)
+    most = node.config.limits.entry_bytes - commands.ID_ROOM
+    if size > most:
+        text = f"a message has at most {most} bytes, this one {size}"
+        refuse(node, ticket, Code.INVALID_ARGUMENT, text)
+        return
+    if not admit(node, shard, ticket, request):
+        return
+    if request_id:
+        key = commands.key_of(request_id)
+        twins = shard.pending_ids.get(key)
         if twins is not None:
             twins.append(ticket)
             return
-        shard.pending_ids[request.request_id] = []
-    size = len(request.message)
-    if shard.pending_bytes + size > node.config.limits.proposal_bytes and shard.pending_bytes:
-        shard.pending_ids.pop(request.request_id, None)
-        text = f"shard {shard.shard_id} has too much in flight; wait a little and try again"
-        refuse(node, ticket, Code.RESOURCE_EXHAUSTED, text)
-        return
-    shard.pending_bytes += size
+        shard.pending_ids[key] = []
     node.proposing.setdefault(shard.shard_id, []).append(ticket)
+
+
+def admit(node: Node, shard: Shard, ticket: Ticket, request: Request) -> bool:
+    """
+    Count a read or write at the leader, or refuse it where there is no room.
+
+    It counts until `finish` answers it, so an app that is slower than the log is noticed here.
+    """
+    size = len(request.message)
+    full = _what_is_full(node, shard, size)
+    if full is not None:
+        refuse(node, ticket, Code.RESOURCE_EXHAUSTED, f"{full}; wait a little and try again")
+        return False
+    request.admitted = True
+    shard.pending, shard.pending_bytes = shard.pending + 1, shard.pending_bytes + size
+    node.pending, node.pending_bytes = node.pending + 1, node.pending_bytes + size
+    return True
+
+
+def _what_is_full(node: Node, shard: Shard, size: int) -> str | None:
+    """Return which bound one more request would break, None when there is room."""
+    limits, config = node.config.limits, node.config
+    if shard.pending >= limits.proposal_entries or (
+        shard.pending_bytes + size > limits.proposal_bytes and shard.pending
+    ):
+        return f"shard {shard.shard_id} has too much in flight"
+    if node.pending >= config.proposal_entries or (
+        node.pending_bytes + size > config.proposal_bytes and node.pending
+    ):
+        return f"{node.node_id} has too much in flight, of all shards that it leads"
+    return None
 
 
 def propose(node: Node) -> None:
@@ -41,25 +76,22 @@ def propose(node: Node) -> None:
         tickets = [ticket for ticket in asked if ticket in node.requests]  # Else refused since.
         waiting = [node.requests[ticket] for ticket in tickets]
         payloads = tuple(commands.encode(item.request_id, item.message) for item in waiting)
-        # `on_proposed` counts what the replica takes; what it refuses is not in flight.
-        shard = node.shards[shard_id]
-        size = sum(len(item.message) for item in waiting)
-        shard.pending_bytes = max(0, shard.pending_bytes - size)
-        node.todo.append((shard, Propose(tickets=tuple(tickets), payloads=payloads)))
+        node.todo.append(
+            (node.shards[shard_id], Propose(tickets=tuple(tickets), payloads=payloads))
+        )
 
 
-def on_proposed(node: Node, shard: Shard, proposed: Proposed) -> None:
+def on_proposed(shard: Shard, proposed: Proposed) -> None:
     """Remember who waits for which entries."""
-    size = sum(len(node.requests[ticket].message) for ticket in proposed.tickets)
-    shard.pending_bytes += size
-    shard.proposals.append((proposed.first.index, proposed.first.term, proposed.tickets, size))
+    shard.proposals.append((proposed.first.index, proposed.first.term, proposed.tickets))
 
 
 def answer_index(
     node: Node, shard: Shard, index: Index, term: Term, code: Code, answer: bytes
 ) -> None:
-    """Answer who proposed the entry at *index*, if that very entry was applied."""
-    for first, proposed_term, tickets, _ in shard.proposals:
+    """Answer who proposed the entry at *index*, if that very entry was applied; in order."""
+    answer_overtaken(node, shard, index - 1)  # Else each answer walks past all before it.
+    for first, proposed_term, tickets in shard.proposals:
         if index < first:
             return
         if index < first + len(tickets):
@@ -71,8 +103,7 @@ def answer_index(
 def answer_overtaken(node: Node, shard: Shard, last: Index) -> None:
     """Forget proposals whose entries have all been applied."""
     while shard.proposals and shard.proposals[0][0] + len(shard.proposals[0][2]) - 1 <= last:
-        _, _, tickets, size = shard.proposals.popleft()
-        shard.pending_bytes -= size
+        _, _, tickets = shard.proposals.popleft()
         for ticket in tickets:
             if ticket in node.requests:
                 refuse(node, ticket, Code.UNAVAILABLE, f"another leader took over; {UNKNOWN}")
@@ -81,9 +112,8 @@ def answer_overtaken(node: Node, shard: Shard, last: Index) -> None:
 def on_leadership_lost(node: Node, shard: Shard) -> None:
     """Tell everybody who waited for an entry that its fate is open."""
     proposals, shard.proposals = shard.proposals, type(shard.proposals)()
-    shard.pending_bytes = 0
     text = f"leadership of shard {shard.shard_id} was lost; {UNKNOWN}"
-    for _, _, tickets, _ in proposals:
+    for _, _, tickets in proposals:
         for ticket in tickets:
             refuse(node, ticket, Code.UNAVAILABLE, text)
     leftover, shard.pending_ids = shard.pending_ids, {}

@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 from lolraft.multiraft import probes, proposals
 from lolraft.multiraft.answering import finish, refuse
+from lolraft.multiraft.commands import WriteId
 from lolraft.multiraft.events import ClientRequest
 from lolraft.multiraft.frames import Forward, ForwardReply, RequestKind
 from lolraft.multiraft.node import Node, Request, Shard
@@ -78,8 +79,9 @@ def _lead(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
         case RequestKind.WRITE:
             proposals.write(node, shard, ticket, request)
         case RequestKind.READ:
-            shard.read_messages[ticket] = request.message
-            node.todo.append((shard, ReadIndex(ticket=ticket)))
+            if proposals.admit(node, shard, ticket, request):
+                shard.read_messages[ticket] = request.message
+                node.todo.append((shard, ReadIndex(ticket=ticket)))
         case RequestKind.INDEX:
             node.todo.append((shard, ReadIndex(ticket=ticket)))
         case RequestKind.TRANSFER:
@@ -238,7 +240,11 @@ def on_peer_gone(node: Node, peer_id: NodeId) -> None:
     for number, ticket in lost:
         del node.forwarded[number]
         request = node.requests[ticket]
-        repeatable = request.kind is RequestKind.READ or bool(request.request_id)
+        # Of a session's write each copy is sent by its client, who counts them: "expired" in
+        # answer to the only one tells it that nothing has happened.
+        repeatable = request.kind is RequestKind.READ or (
+            bool(request.request_id) and not isinstance(request.request_id, WriteId)
+        )
         shard = node.shards.get(request.shard_id)
         request.forwarded_to = None
         if repeatable and shard is not None and shard.state.leader_id != peer_id:

@@ -3,113 +3,115 @@
 from __future__ import annotations
 
 import struct
-from collections import deque
+import zlib
 
-from lolraft.raft.effects import Code
+from lolraft.multiraft.commands import Registration, RequestId, WriteId
+from lolraft.multiraft.memory import NEVER, Damaged, Reader, Row
+from lolraft.multiraft.opaque import OpaqueRequests
+from lolraft.multiraft.registered import RegisteredSessions
 from lolraft.raft.types import Index
 
-HEADER = struct.Struct("<QQHBI")  # index, bytes of commands so far, id length, code, answer length
-CODES = tuple(Code)
-NEVER: Index = 2**64
-SLACK = 4096  # Rows stay this many entries longer, so that a snapshot's state can be cut.
-
-
-class Row:
-    """What one request did; `code` is None until the app has answered."""
-
-    __slots__ = ("answer", "code", "index", "log_bytes", "request_id")
-
-    def __init__(self, index: Index, log_bytes: int, request_id: str) -> None:
-        self.index = index
-        self.log_bytes = log_bytes
-        self.request_id = request_id
-        self.code: Code | None = None
-        self.answer = b""
+HEAD = struct.Struct("<4sIII")  # magic, checksum of the rest, bytes of registered, of opaque
+MAGIC = b"LRS1"
+PRUNE_EVERY = 64  # Entries.
+SLACK = 4096  # Rows stay so many entries longer, so that a snapshot's state can be cut.
 
 
 class Sessions:
     """
-    Remember the answers of the last requests of one shard.
+    Remember what one shard's clients were answered, so that a repeated write is done once.
 
-    A request is forgotten at the entry that is `entries` later, or `bytes_` of such commands
-    later, whichever comes first: every replica forgets at the same entry.
+    `note` must see every command, in the order of the log.
     """
 
-    __slots__ = ("_bytes", "_entries", "_log_bytes", "_oldest", "_rows", "floor", "hold")
+    __slots__ = ("_prune_at", "_slack", "hold", "opaque", "registered")
 
     def __init__(self, entries: int, bytes_: int) -> None:
-        self._entries = entries
-        self._bytes = bytes_
-        self._rows: dict[str, Row] = {}
-        self._oldest: deque[Row] = deque()
-        self._log_bytes = 0  # Of all remembered commands since the beginning.
-        self.floor: Index = 0  # The state as of earlier indexes cannot be cut any more.
+        """
+        Remember nothing yet.
+
+        *entries* and *bytes_* say when an opaque request is forgotten, *entries* when a session
+        that is not used expires.
+        """
+        self.opaque = OpaqueRequests(entries, bytes_)
+        self.registered = RegisteredSessions(entries)
         self.hold: Index = NEVER  # A snapshot from here on is being made: keep what it needs.
+        self._slack = min(SLACK, entries)
+        self._prune_at: Index = 0
 
-    def note(self, index: Index, size: int, request_id: str) -> Row | None:
+    @property
+    def floor(self) -> Index:
+        """Return the first index as of which the memory can still be cut."""
+        return max(self.opaque.floor, self.registered.floor)
+
+    def note(self, index: Index, size: int, request_id: RequestId) -> Row:
         """
-        Take the command at *index*; return the row of the same request when it is remembered.
+        Return the row of the command of *size* bytes at *index*; its id is not empty.
 
-        None means: execute it, and `answer` its row later.
+        A row with this very index is new: execute the command and `answer` the row later. Any
+        other holds the answer, or will when the first of its kind has been executed.
         """
-        self._prune(index)
-        known = self._rows.get(request_id)
-        if known is not None and not self._is_forgotten(known, index, self._log_bytes):
-            return known
-        self._log_bytes += size
-        row = Row(index, self._log_bytes, request_id)
-        self._rows[request_id] = row
-        self._oldest.append(row)
-        return None
-
-    def row(self, request_id: str) -> Row | None:
-        """Return what is remembered of a request."""
-        return self._rows.get(request_id)
-
-    def _is_forgotten(self, row: Row, index: Index, log_bytes: int) -> bool:
-        return index - row.index > self._entries or log_bytes - row.log_bytes > self._bytes
+        if index >= self._prune_at:
+            self._prune(index)
+        if type(request_id) is WriteId:
+            return self.registered.note(index, request_id)
+        if isinstance(request_id, Registration):
+            return self.registered.register(index, request_id)
+        return self.opaque.note(index, size, str(request_id))
 
     def _prune(self, index: Index) -> None:
-        horizon = min(index - SLACK, self.hold)
-        while self._oldest:
-            row = self._oldest[0]
-            by_bytes = self.hold == NEVER and self._log_bytes - row.log_bytes > 2 * self._bytes
-            if not by_bytes and horizon - row.index <= self._entries:
-                return
-            self._oldest.popleft()
-            self.floor = max(self.floor, index if by_bytes else horizon)
-            if self._rows.get(row.request_id) is row:
-                del self._rows[row.request_id]
+        """Drop what is not needed any more, of some entries at once."""
+        self._prune_at = index + min(PRUNE_EVERY, 1 + self._slack // 8)
+        horizon = min(index - self._slack, self.hold)
+        self.registered.prune(horizon)
+        self.opaque.prune(index, horizon, self.hold)
+
+    def row(self, request_id: RequestId) -> Row | None:
+        """Return what is remembered of a request that has not been proposed yet."""
+        if type(request_id) is WriteId:
+            return self.registered.row(request_id)
+        return self.opaque.row(request_id) if isinstance(request_id, str) else None
 
     def cut(self, index: Index) -> bytes:
         """Return the memory as of *index*, for a snapshot; all its rows must have answers."""
-        upto = [row for row in self._oldest if row.index <= index]
-        log_bytes = max((row.log_bytes for row in upto), default=0)
-        parts = []
-        for row in upto:
-            if self._is_forgotten(row, index, log_bytes) or row.code is None:
-                continue
-            name = row.request_id.encode()
-            sizes = (len(name), CODES.index(row.code), len(row.answer))
-            parts.append(HEADER.pack(row.index, row.log_bytes, *sizes) + name + row.answer)
-        return b"".join(parts)
+        registered, opaque = self.registered.cut(index), self.opaque.cut(index)
+        body = registered + opaque
+        return HEAD.pack(MAGIC, zlib.crc32(body), len(registered), len(opaque)) + body
 
     def load(self, blob: bytes, index: Index) -> None:
-        """Start from what `cut` returned for the snapshot at *index*."""
-        self._rows.clear()
-        self._oldest.clear()
-        self._log_bytes = 0
-        self.floor = index
-        position = 0
-        while position < len(blob):
-            at, log_bytes, name_length, code, answer_length = HEADER.unpack_from(blob, position)
-            position += HEADER.size
-            name = blob[position : position + name_length].decode()
-            position += name_length
-            row = Row(at, log_bytes, name)
-            row.code = CODES[code]
-            row.answer = blob[position : position + answer_length]
-            position += answer_length
-            self._rows[name] = row
-            self._oldest.append(row)
-            self._log_bytes = max(self._log_bytes, log_bytes)
+        """
+        Start from what `cut` returned for the snapshot at *index*; no bytes mean no memory.
+
+        Raises:
+            Damaged: it is something else; then nothing has changed.
+        """
+        self.opaque, self.registered = self.parse(blob, index)
+        self._prune_at = index
+
+    def parse(self, blob: bytes, index: Index) -> tuple[OpaqueRequests, RegisteredSessions]:
+        """Return what `load` would start from; raises as it does."""
+        entries, bytes_ = self.opaque.bounds
+        opaque, registered = OpaqueRequests(entries, bytes_), RegisteredSessions(entries)
+        if blob:
+            length = parts_of(blob)
+            registered.read(Reader(blob[HEAD.size : HEAD.size + length]))
+            opaque.read(Reader(blob[HEAD.size + length :]))
+        opaque.floor = registered.floor = index
+        return opaque, registered
+
+
+def parts_of(blob: bytes) -> int:
+    """
+    Return how many bytes of sessions follow the head; the rest is of opaque ids.
+
+    Raises:
+        Damaged: *blob* is not what `Sessions.cut` returned.
+    """
+    if len(blob) < HEAD.size:
+        raise Damaged(f"it has only {len(blob)} bytes")
+    magic, checksum, registered, opaque = HEAD.unpack_from(blob)
+    if magic != MAGIC:
+        raise Damaged(f"it begins with {magic!r}, not {MAGIC!r}")
+    if len(blob) != HEAD.size + registered + opaque or zlib.crc32(blob[HEAD.size :]) != checksum:
+        raise Damaged("its checksum does not match")
+    return int(registered)

@@ -69,6 +69,7 @@ def fail(node: Node, shard: Shard, reason: str) -> None:
         if not isinstance(effect, Save):  # A broken replica writes nothing any more.
             handle(node, shard, effect)
     shard.held.clear()
+    applying.give_up_reads(node, shard)
     node.tell("stopped", reason, shard_id=shard.shard_id)
     node.mark(shard.shard_id)
 
@@ -117,7 +118,7 @@ def handle(node: Node, shard: Shard, effect: Effect) -> None:
         case Apply():
             applying.on_apply(node, shard, effect.entries)
         case Proposed():
-            proposals.on_proposed(node, shard, effect)
+            proposals.on_proposed(shard, effect)
         case Answer():
             text = effect.message.encode()
             answering.finish(node, effect.ticket, effect.code, text, effect.leader_id)

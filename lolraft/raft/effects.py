@@ -22,6 +22,7 @@ class Code(Enum):
     ABORTED = "ABORTED"  # The app rejected the request (`lolraft.errors.Rejected`).
     INTERNAL = "INTERNAL"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    OUT_OF_RANGE = "OUT_OF_RANGE"  # The write's session expired, or has had its answer (S10).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

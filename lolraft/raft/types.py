@@ -205,5 +205,13 @@ class Limits:
     append_bytes: int = 512 * 1024
     append_entries: int = 4096
     window: int = 16  # Appends in flight to one peer, at most (P4).
-    proposal_bytes: int = 64 * 1024 * 1024  # Uncommitted bytes at the leader, at most.
+    proposal_bytes: int = 64 * 1024 * 1024  # Of requests without an answer at the leader.
+    proposal_entries: int = 65_536  # And so many of them.
     entry_bytes: int = 4 * 1024 * 1024
+
+    @property
+    def in_flight(self) -> tuple[int, int]:
+        """Return how many entries, and bytes of them, may be in flight to one follower."""
+        # An append carries one entry at least, however long it is.
+        append_bytes = max(self.append_bytes, self.entry_bytes)
+        return self.window * self.append_entries, self.window * append_bytes

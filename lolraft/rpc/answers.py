@@ -9,7 +9,7 @@ import grpc.aio
 
 from lolraft.config import normalise_node_id
 from lolraft.errors import ConfigError
-from lolraft.multiraft.commands import LONGEST_REQUEST_ID
+from lolraft.multiraft.commands import ID_ROOM, RequestId, why_bad_id
 from lolraft.multiraft.effects import Respond
 from lolraft.raft.effects import Code
 from lolraft.raft.types import NodeId
@@ -18,6 +18,12 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 LEADER_KEY = "lolraft-leader"
 """Trailing metadata of a refused request: the server that could do it."""
+
+PUSHBACK_KEY = "grpc-retry-pushback-ms"
+"""Trailing metadata of gRPC's own: so long a client that retries should wait."""
+
+RETRY_AFTER_MS = 100
+"""Advice to who was refused for lack of room: a full queue needs about so long to drain."""
 
 LONGEST_SENTENCE = 500
 """Characters of a status: gRPC drops an answer whose headers exceed some 8 KiB, escapes counted."""
@@ -31,9 +37,11 @@ async def message_or_abort(context: Context, respond: Respond) -> bytes:
     """Return the app's answer, or end the call with the status that the machine chose."""
     if respond.code is Code.OK:
         return respond.message
-    trailing = ((LEADER_KEY, respond.leader_id),) if respond.leader_id is not None else ()
+    trailing = [(LEADER_KEY, str(respond.leader_id))] if respond.leader_id is not None else []
+    if respond.code is Code.RESOURCE_EXHAUSTED:
+        trailing.append((PUSHBACK_KEY, str(RETRY_AFTER_MS)))
     text = short(respond.message.decode(errors="replace"))
-    await context.abort(STATUS[respond.code], text, trailing_metadata=trailing)
+    await context.abort(STATUS[respond.code], text, trailing_metadata=tuple(trailing))
 
 
 def short(text: str) -> str:
@@ -54,10 +62,8 @@ async def server_id_or_abort(context: Context, text: str) -> NodeId:
         await refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(broken))
 
 
-def why_bad_write(message: bytes, request_id: str, most_bytes: int) -> str | None:
+def why_bad_write(message: bytes, request_id: RequestId, most_bytes: int) -> str | None:
     """Return what is wrong with a write, None when nothing is."""
-    if len(request_id.encode()) > LONGEST_REQUEST_ID:
-        return f"a request id has at most {LONGEST_REQUEST_ID} bytes"
-    if len(message) > most_bytes - LONGEST_REQUEST_ID - 2:
-        return f"a message has at most {most_bytes - LONGEST_REQUEST_ID - 2} bytes"
-    return None
+    if len(message) > most_bytes - ID_ROOM:
+        return f"a message has at most {most_bytes - ID_ROOM} bytes"
+    return why_bad_id(request_id)

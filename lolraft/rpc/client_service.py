@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import grpc
 import grpc.aio
 
 from lolraft.config import Config
+from lolraft.multiraft.commands import Registration, RequestId, WriteId, new, why_bad_id
 from lolraft.multiraft.effects import Respond
 from lolraft.multiraft.frames import RequestKind
 from lolraft.raft.effects import Code
 from lolraft.raft.types import Ticket
 from lolraft.rpc.answers import (
     NUMBERS,
+    RETRY_AFTER_MS,
     Context,
     message_or_abort,
     refuse,
@@ -63,6 +65,17 @@ class ClientService(client_pb2_grpc.ClientServicer):
             reading.cancel()
             stream.forget()
             await asyncio.gather(reading, return_exceptions=True)
+
+    async def RegisterClient(  # noqa: N802
+        self, request: client_pb2.RegisterClientRequest, context: Context
+    ) -> client_pb2.RegisterClientReply:
+        """Register a session (§6.3)."""
+        registration = Registration(request.nonce)
+        bad = why_bad_id(registration)
+        if bad is not None:
+            await refuse(context, grpc.StatusCode.INVALID_ARGUMENT, bad)
+        respond = await self._driver.ask(RequestKind.WRITE, request.shard_id, b"", registration)
+        return client_pb2.RegisterClientReply(session=int(await message_or_abort(context, respond)))
 
     async def TransferLeadership(  # noqa: N802
         self, request: client_pb2.TransferRequest, context: Context
@@ -132,7 +145,7 @@ class SubmitStream:
             self._wake_writer.set()
 
     async def _take(self, batch: client_pb2.SubmitRequests) -> None:
-        columns = (batch.shard_ids, batch.kinds, batch.messages, batch.request_ids)
+        columns = (batch.shard_ids, batch.kinds, batch.messages, request_ids_of(batch))
         rows = zip(batch.numbers, *columns, strict=True)
         for number, shard_id, kind, message, request_id in rows:
             while self._is_full:
@@ -141,7 +154,7 @@ class SubmitStream:
             self._ask(number, shard_id, KINDS[kind], message, request_id)
 
     def _ask(
-        self, number: int, shard_id: int, kind: RequestKind, message: bytes, request_id: str
+        self, number: int, shard_id: int, kind: RequestKind, message: bytes, request_id: RequestId
     ) -> None:
         bad = why_bad_write(message, request_id, self._entry_bytes)
         if bad is not None:
@@ -182,12 +195,14 @@ class SubmitStream:
             done.append(self._done.popleft())
             self._unsent_bytes += len(done[-1][1].message)
         self._unsent = len(done)  # Until the write was taken, which asks for the next.
+        is_full = any(respond.code is Code.RESOURCE_EXHAUSTED for _, respond in done)
         hints = [respond.leader_id or "" for _, respond in done]
         return client_pb2.SubmitReplies(
             numbers=[number for number, _ in done],
             codes=bytes(NUMBERS[respond.code] for _, respond in done),
             messages=[respond.message for _, respond in done],
             leader_ids=hints if any(hints) else (),
+            retry_after_ms=RETRY_AFTER_MS if is_full else 0,
         )
 
     def forget(self) -> None:
@@ -198,12 +213,28 @@ class SubmitStream:
         self._done.clear()
 
 
+def request_ids_of(batch: client_pb2.SubmitRequests) -> Iterable[RequestId]:
+    """Return the ids of a batch that `why_malformed` has found nothing wrong with."""
+    if not batch.sessions:
+        return batch.request_ids
+    columns = (batch.sessions, batch.sequences, batch.lowest_unanswered)
+    return [
+        new(WriteId, numbers) if numbers[0] else name
+        for numbers, name in zip(zip(*columns, strict=True), batch.request_ids, strict=True)
+    ]
+
+
 def why_malformed(batch: client_pb2.SubmitRequests) -> str:
     """Return what is wrong with a batch as a whole, empty when nothing is."""
     count = len(batch.numbers)
     columns = (batch.shard_ids, batch.kinds, batch.messages, batch.request_ids)
     if any(len(column) != count for column in columns):
         return "the columns of a batch have equal lengths"
+    of_sessions = (batch.sessions, batch.sequences, batch.lowest_unanswered)
+    if any(len(column) not in (0, count) for column in of_sessions):
+        return "the columns of a batch have equal lengths"
+    if len({len(column) for column in of_sessions}) > 1:
+        return "a write of a session has all three numbers"
     if any(kind >= len(KINDS) for kind in batch.kinds):
         return "a request is a write (0) or a read (1)"
     return ""

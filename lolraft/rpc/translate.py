@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import assert_never
 
+from lolraft.multiraft.commands import Registration, WriteId
 from lolraft.multiraft.frames import (
     Forward,
     ForwardReply,
@@ -37,6 +38,7 @@ CODES: dict[Code, int] = {
     Code.RESOURCE_EXHAUSTED: 8,
     Code.FAILED_PRECONDITION: 9,
     Code.ABORTED: 10,
+    Code.OUT_OF_RANGE: 11,
     Code.INTERNAL: 13,
     Code.UNAVAILABLE: 14,
 }
@@ -232,13 +234,20 @@ def _append(shard_id: ShardId, message: AppendRequest) -> pb.ShardMessage:
 
 
 def _forward(forward: Forward) -> pb.Forward:
-    return pb.Forward(
+    wire = pb.Forward(
         number=forward.number,
         kind=_KIND_NUMBERS[forward.kind],
         shard_id=forward.shard_id,
         message=forward.message,
-        request_id=forward.request_id,
     )
+    match forward.request_id:
+        case WriteId(session=session, sequence=sequence, lowest=lowest):
+            wire.session, wire.sequence, wire.lowest_unanswered = session, sequence, lowest
+        case Registration(nonce=nonce):
+            wire.registration = nonce
+        case opaque:
+            wire.request_id = opaque
+    return wire
 
 
 def _reply(reply: ForwardReply) -> pb.ForwardReply:

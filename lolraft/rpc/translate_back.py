@@ -334,8 +334,7 @@ def _forward(wire: pb.Forward) -> Forward:
     if wire.kind >= len(KINDS):
         raise Malformed(f"{wire.kind} is no kind of request")
     kind = KINDS[wire.kind]
-    if len(wire.request_id.encode()) > commands.LONGEST_REQUEST_ID:
-        raise Malformed(f"a request id has at most {commands.LONGEST_REQUEST_ID} bytes")
+    request_id = _request_id(wire)
     if kind in _NAMES_A_SERVER and (wire.message or kind is not RequestKind.TRANSFER):
         _node_id(wire.message.decode(errors="replace"))
     return Forward(
@@ -343,8 +342,20 @@ def _forward(wire: pb.Forward) -> Forward:
         kind=kind,
         shard_id=wire.shard_id,
         message=wire.message,
-        request_id=wire.request_id,
+        request_id=request_id,
     )
+
+
+def _request_id(wire: pb.Forward) -> commands.RequestId:
+    request_id: commands.RequestId = wire.request_id
+    if wire.session:
+        request_id = commands.WriteId(wire.session, wire.sequence, wire.lowest_unanswered)
+    elif wire.registration:
+        request_id = commands.Registration(wire.registration)
+    bad = commands.why_bad_id(request_id)
+    if bad is not None:
+        raise Malformed(bad)
+    return request_id
 
 
 def _reply(wire: pb.ForwardReply) -> ForwardReply:

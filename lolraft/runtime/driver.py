@@ -13,6 +13,7 @@ from typing import assert_never
 
 from lolraft.errors import LolraftError
 from lolraft.multiraft import effects as fx
+from lolraft.multiraft.commands import RequestId
 from lolraft.multiraft.effects import Effect, Respond, Tell
 from lolraft.multiraft.events import (
     ClientGone,
@@ -284,22 +285,17 @@ class Driver:
         kind: RequestKind,
         shard_id: ShardId,
         message: bytes = b"",
-        request_id: str = "",
+        request_id: RequestId = "",
         *,
         on_done: OnDone,
     ) -> Ticket:
         """Ask something of a shard; *on_done* is called exactly once, from a later turn."""
         ticket, admitted = self._tickets.new(on_done)
         if admitted:
-            self.post(
-                ClientRequest(
-                    ticket=ticket,
-                    kind=kind,
-                    shard_id=shard_id,
-                    message=message,
-                    request_id=request_id,
-                )
+            event = ClientRequest(
+                ticket=ticket, kind=kind, shard_id=shard_id, message=message, request_id=request_id
             )
+            self.post(event)
         return ticket
 
     def request_timeout_now(self, shard_id: ShardId, *, on_done: OnDone) -> Ticket:
@@ -310,7 +306,7 @@ class Driver:
         return ticket
 
     async def ask(
-        self, kind: RequestKind, shard_id: ShardId, message: bytes = b"", request_id: str = ""
+        self, kind: RequestKind, shard_id: ShardId, message: bytes = b"", request_id: RequestId = ""
     ) -> Respond:
         """Ask and wait for the answer; a cancelled wait is forgotten."""
         return await self._answer(

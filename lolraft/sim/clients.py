@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lolraft.multiraft.commands import NONCE_BYTES, Registration, RequestId
 from lolraft.multiraft.effects import Respond
 from lolraft.multiraft.events import ClientRequest
 from lolraft.multiraft.frames import RequestKind
+from lolraft.multiraft.unanswered import Session
 from lolraft.raft.effects import Code
 from lolraft.raft.types import NodeId, ShardId
 from lolraft.sim.history import History, Operation
@@ -17,13 +19,20 @@ if TYPE_CHECKING:
 GIVE_UP_S = 6.0
 KEYS = 3
 UNKNOWN = "outcome unknown"
+NOT_EXECUTED = (
+    Code.RESOURCE_EXHAUSTED,
+    Code.NOT_FOUND,
+    Code.INVALID_ARGUMENT,
+    Code.OUT_OF_RANGE,
+)
 
 
 class Client:
     """
     One operation after another on one shard.
 
-    A careful client gives each write a request id and asks again until it knows the answer. A hasty
+    A careful client gives each write an id and asks again until it knows the answer: an opaque id,
+    or one of a session, as `RaftClient` has it, where the plan says that clients register. A hasty
     one asks once, without an id: a write whose answer is lost may have happened. An eager one asks
     two nodes at the same time with the same id.
     """
@@ -38,6 +47,12 @@ class Client:
         self._count = 0
         self._leader: NodeId | None = None
         self._current: Operation | None = None
+        self._registers = world.plan.registers and manner != "hasty"
+        self._pair = (shard_id, number // len(world.plan.shards) // 2)  # Shares a session.
+        self._session: Session | None = None  # That of the write under way, ...
+        self._sequence = 0  # ... and its number in it.
+        self._nonce = b""  # Of the registration under way.
+        self._sent = self._harmless = 0  # Tries of it; those that were certainly not executed.
         self._try_s = self._chance.choice((0.3, 1.0, 2.0, 5.0))
         self._pace_s = world.plan.pace_s
         self._next()
@@ -45,6 +60,7 @@ class Client:
     def _next(self) -> None:
         self.is_busy = False
         self._current = None
+        self._leave_session()
         if not self.world.is_over:
             delay_s = self._chance.expovariate(1 / self._pace_s)
             self.world.clock.after(delay_s, self._begin)
@@ -64,17 +80,23 @@ class Client:
         self.world.histories.setdefault(self.shard_id, History()).operations.append(operation)
         self.is_busy = True
         self._current = operation
+        self._sent = self._harmless = 0
+        self._nonce = self._chance.randbytes(NONCE_BYTES) if self._registers else b""
         self._try(operation)
         if self.manner == "eager":
             self._try(operation)
 
     def _request(self, operation: Operation) -> ClientRequest:
+        request_id: RequestId = ""
         if operation.kind == "read":
-            kind, message, request_id = RequestKind.READ, operation.key, ""
+            kind, message = RequestKind.READ, operation.key
         else:
             kind = RequestKind.WRITE
             message = f"{operation.name} {operation.key} {operation.value}"
             request_id = operation.name if operation.exactly_once else ""
+            if self._registers:
+                request_id = self._id_of_session()
+                message = "" if isinstance(request_id, Registration) else message
         return ClientRequest(
             ticket=0,
             kind=kind,
@@ -82,6 +104,35 @@ class Client:
             message=message.encode(),
             request_id=request_id,
         )
+
+    def _id_of_session(self) -> RequestId:
+        """Return the write's id in the shard's session, or what registers one."""
+        session = self._session or self.world.sessions.get(self._pair)
+        if session is None:
+            return Registration(self._nonce)
+        if self._session is None:
+            self._session, self._sequence = session, session.begin()
+        self._sent += 1
+        return session.write_id(self._sequence)
+
+    def _leave_session(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.end(self._sequence)
+
+    def _expired(self, operation: Operation) -> None:
+        """Write in a new session where nothing has happened, else leave the outcome open."""
+        self.world.counts["session expired"] += 1
+        if self.world.sessions.get(self._pair) is self._session:
+            del self.world.sessions[self._pair]
+        if self._sent > self._harmless:
+            self.world.counts["outcome unknown"] += 1
+            self._next()
+            return
+        self._leave_session()
+        self._sent = self._harmless = 0
+        self._nonce = self._chance.randbytes(NONCE_BYTES)
+        self._try(operation)
 
     def _try(self, operation: Operation) -> None:
         if self._current is not operation:
@@ -91,13 +142,19 @@ class Client:
         node = self.world.nodes[node_id or self._chance.choice(names)]
         is_open = True
 
+        request = self._request(operation)
+        registers = isinstance(request.request_id, Registration)
+
         def answered(respond: Respond | None) -> None:
             nonlocal is_open
             if is_open:
                 is_open = False
-                self._answered(operation, node.node_id, respond)
+                if registers and respond is not None and respond.code is Code.OK:
+                    self._registered(operation, int(respond.message))
+                else:
+                    self._answered(operation, node.node_id, respond, registers)
 
-        ticket = node.ask(self._request(operation), answered)
+        ticket = node.ask(request, answered)
 
         def late() -> None:
             if is_open:
@@ -106,9 +163,23 @@ class Client:
 
         self.world.clock.after(self._try_s, late)
 
-    def _answered(self, operation: Operation, asked: NodeId, respond: Respond | None) -> None:
+    def _registered(self, operation: Operation, number: int) -> None:
+        """Begin the write in the session that was registered for it, or in a newer one."""
+        self.world.counts["registered"] += 1
+        self.world.sessions.setdefault(self._pair, Session(number))
+        if self._session is None:
+            self._try(operation)
+
+    def _answered(
+        self, operation: Operation, asked: NodeId, respond: Respond | None, registers: bool
+    ) -> None:
         if self._current is not operation:
             return
+        if not registers and respond is not None and respond.code in NOT_EXECUTED:
+            self._harmless += 1
+            if respond.code is Code.OUT_OF_RANGE:
+                self._expired(operation)
+                return
         now_s = self.world.clock.now_s
         if respond is not None and respond.code is Code.OK:
             self._leader = self._leader or asked

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lolraft.multiraft.commands import WriteId
 from lolraft.multiraft.events import (
     AckArrived,
     Event,
@@ -342,8 +343,17 @@ class Network:
 
 
 def _without_nameless(event: Event) -> Event:
-    """Return *event* without writes that carry no id: nobody promises that they happen once."""
+    """
+    Return *event* without what no stream of gRPC doubles, and nobody promises to do once then.
+
+    That are writes without an id, and those of sessions, whose clients count their tries: told by
+    a double that the session has expired, one would take a write for not executed that was.
+    """
     if not isinstance(event, FrameArrived) or not event.frame.forwards:
         return event
-    forwards = tuple(item for item in event.frame.forwards if item.request_id)
+    forwards = tuple(
+        item
+        for item in event.frame.forwards
+        if item.request_id and not isinstance(item.request_id, WriteId)
+    )
     return FrameArrived(frame=replace(event.frame, forwards=forwards))

@@ -53,8 +53,7 @@ def come(world: World) -> None:
     began_s = world.clock.now_s
     for shard_id in world.plan.shards:
         left_s = began_s + PROGRESS_S - world.clock.now_s
-        text = f"peace.{shard_id} peace peace"
-        ask(world, list(world.names), RequestKind.WRITE, shard_id, text, left_s)
+        ask(world, list(world.names), RequestKind.WRITE, shard_id, f"peace.{shard_id}", left_s)
     for name in dead:
         world.nemesis.revive(world.nodes[name])
     until_s = world.clock.now_s + EQUAL_S
@@ -113,6 +112,8 @@ def ask(
     done = False
     tries = 0
 
+    is_write = kind is RequestKind.WRITE
+
     def attempt() -> None:
         nonlocal tries
         if not done:
@@ -123,8 +124,10 @@ def ask(
                 ticket=0,
                 kind=kind,
                 shard_id=shard_id,
-                message=message.encode(),
-                request_id=f"peace.{shard_id}" if kind is RequestKind.WRITE else "",
+                message=f"{message}.{number} peace peace".encode()
+                if is_write
+                else message.encode(),
+                request_id=message if is_write else "",
             )
             node.ask(request, lambda respond: answered(number, node, respond))
             world.clock.after(2.0, late, number)

@@ -46,6 +46,9 @@ class Plan:
     snapshot_entries: int = 100_000
     tail_entries: int = 10_000
     session_entries: int = 100_000
+    registers: bool = False  # Clients that insist use registered sessions, not opaque ids.
+    apply_entries: int = 16_384  # In the queue of one shard's app.
+    proposal_entries: int = 65_536  # Without an answer, of one shard.
     append_entries: int = 4096  # In one message; few make many small steps.
     pieces: int = 1  # A snapshot travels in so many pieces at least.
     grows: bool = False  # Bootstrapped by one member, the others are added.
@@ -60,6 +63,8 @@ class Plan:
         small = chance.random() < 0.5
         members = chance.choice((1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 7))
         number = chance.choice((1, 1, 1, 2, 3, 5, 8))
+        other = Random(f"{seed} sessions")  # Apart, so that the rest of a seed's world stays.
+        registers = other.random() < 0.4
         return cls(
             seed=seed,
             nodes=members if nodes is None else nodes,
@@ -80,4 +85,8 @@ class Plan:
             grows=chance.random() < 0.15,
             leaves_dead=chance.random() < 0.3,
             append_entries=chance.choice((1, 2, 4096, 4096)),
+            registers=registers,
+            session_entries=other.choice((6, 25, 100_000)) if registers else 100_000,
+            apply_entries=other.choice((1, 4, 16_384, 16_384)),
+            proposal_entries=other.choice((2, 65_536, 65_536)),
         )

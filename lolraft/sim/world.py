@@ -12,6 +12,7 @@ from lolraft.multiraft.events import Event
 from lolraft.multiraft.frames import Frame, NodeHeartbeatAck
 from lolraft.multiraft.node import NodeConfig, Shard
 from lolraft.multiraft.records import Batch, NodeRecord
+from lolraft.multiraft.unanswered import Session
 from lolraft.raft.types import EntryKind, Index, Limits, NodeId, ShardId
 from lolraft.sim import peace
 from lolraft.sim.ambushes import Ambushes
@@ -63,6 +64,7 @@ class World:
         self.story = Story()
         self.is_over = False  # Clients begin nothing new.
         self.clients: list[Client] = []
+        self.sessions: dict[tuple[ShardId, int], Session] = {}  # Two clients share one.
         self.nemesis: Nemesis | None = None
         self.ambushes: Ambushes | None = None
         self._thorough = thorough
@@ -87,8 +89,11 @@ class World:
                 snapshot_entries=plan.snapshot_entries,
                 tail_entries=plan.tail_entries,
                 session_entries=plan.session_entries,
+                apply_entries=plan.apply_entries,
                 answer_s=ANSWER_S,
-                limits=Limits(append_entries=plan.append_entries),
+                limits=Limits(
+                    append_entries=plan.append_entries, proposal_entries=plan.proposal_entries
+                ),
             )
             self.nodes[name] = SimNode(self, record, config)
 

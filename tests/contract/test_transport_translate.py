@@ -47,9 +47,25 @@ ledgers = st.tuples(u64, u64)
 
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+sequences = st.integers(1, commands.MOST - 1)
+request_ids: st.SearchStrategy[commands.RequestId] = st.one_of(
+    words,
+    st.builds(
+        lambda session, sequence, back: commands.WriteId(
+            session, sequence, max(1, sequence - back)
+        ),
+        sequences,
+        sequences,
+        st.integers(0, commands.MOST_UNANSWERED - 1),
+    ),
+    st.builds(
+        commands.Registration,
+        st.binary(min_size=commands.NONCE_BYTES, max_size=commands.NONCE_BYTES),
+    ),
+)
 payloads = {
     EntryKind.BARRIER: st.binary(max_size=8),
-    EntryKind.COMMAND: st.builds(commands.encode, words, st.binary(max_size=8)),
+    EntryKind.COMMAND: st.builds(commands.encode, request_ids, st.binary(max_size=8)),
     EntryKind.CONFIGURATION: st.builds(
         lambda voters: Configuration(voters=tuple(sorted(voters))).encode(), st.sets(ids)
     ),
@@ -69,7 +85,7 @@ def forwards(draw: st.DrawFn) -> Forward:
         kind=kind,
         shard_id=draw(u32),
         message=message,
-        request_id=draw(words),
+        request_id=draw(request_ids),
     )
 
 

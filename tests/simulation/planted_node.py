@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from tests.simulation.planted import Mistake
 
+BUSY: dict[str, object] = {"shards": (0,), "clients": 6, "pace_s": 0.02}
+EXPIRING: dict[str, object] = {**BUSY, "registers": True, "session_entries": 6}
+CUTTING: dict[str, object] = {**BUSY, "registers": True, "snapshot_entries": 5, "tail_entries": 0}
+CROWDED: dict[str, object] = {**BUSY, "apply_entries": 1}
+
 PLANTED_NODE = (
     # --- the disk --------------------------------------------------------------------------------
     Mistake(
@@ -148,15 +153,51 @@ PLANTED_NODE = (
     # --- clients ---------------------------------------------------------------------------------
     Mistake(
         "a request that was executed is executed again (6.3)",
-        "multiraft/sessions.py",
+        "multiraft/opaque.py",
         "if known is not None and not self._is_forgotten(known, index, self._log_bytes):",
         "if False:",
     ),
     Mistake(
+        "a snapshot forgets the opaque ids (S10)",
+        "multiraft/opaque.py",
+        "        upto = [row for row in self._oldest if row.index <= index]",
+        "        upto: list[OpaqueRow] = []",
+    ),
+    Mistake(
+        "a session's write is executed again (6.3)",
+        "multiraft/registered.py",
+        "        if known is not None:\n",
+        "        if False:\n",
+    ),
+    Mistake(
+        "a write of an unknown session is executed (S10)",
+        "multiraft/registered.py",
+        "        if session is None or index - session.used > self._entries:\n",
+        "        if session is None:\n"
+        "            session = self._by_id[session_id] = Session(session_id, bytes(16))\n"
+        "        if False:\n",
+        aim=EXPIRING,
+    ),
+    Mistake(
+        "sessions expire by what this replica has seen, not by the log (S10)",
+        "multiraft/registered.py",
+        "index - session.used > self._entries:\n            return EXPIRED",
+        "len(self._recent) >= self._entries:\n            return EXPIRED",
+        aim=EXPIRING,
+    ),
+    Mistake(
         "a snapshot forgets the sessions (S10)",
         "multiraft/sessions.py",
-        "        upto = [row for row in self._oldest if row.index <= index]",
-        "        upto: list[Row] = []",
+        "registered, opaque = self.registered.cut(index), self.opaque.cut(index)",
+        'registered, opaque = b"", self.opaque.cut(index)',
+        aim=CUTTING,
+    ),
+    Mistake(
+        "a snapshot holds the sessions as they are now (S5)",
+        "multiraft/registered.py",
+        "                used, lowest = after.used_before, after.lowest_before\n",
+        "                pass\n",
+        aim=CUTTING,
     ),
     Mistake(
         "an installed snapshot's sessions are not loaded (S10)",
@@ -190,9 +231,37 @@ PLANTED_NODE = (
     ),
     Mistake(
         "a refused write counts as in flight",
+        "multiraft/answering.py",
+        "        if request.admitted:\n",
+        '        if request.admitted and b"moving" not in message:\n',
+    ),
+    Mistake(
+        "the app's queue takes all that is committed",
+        "multiraft/applying.py",
+        "if shard.handed + 1 == entries.first and _has_room(node, shard, entries):",
+        "if shard.handed + 1 == entries.first:",
+        aim=CROWDED,
+    ),
+    Mistake(
+        "what waits in the log for the app is never handed over",
+        "multiraft/applying.py",
+        "    if shard.handed < shard.committed:\n        feed(node, shard)\n",
+        "",
+        aim=CROWDED,
+    ),
+    Mistake(
+        "reads overtake what waits in the log for the app (S9)",
+        "multiraft/applying.py",
+        "        if shard.handed < shard.committed:\n            shard.reads_behind",
+        "        if False:\n            shard.reads_behind",
+        aim={**CROWDED, "kinds": ("slow_app",)},
+    ),
+    Mistake(
+        "more writes are admitted than have room",
         "multiraft/proposals.py",
-        "        shard.pending_bytes = max(0, shard.pending_bytes - size)\n",
-        "        shard.pending_bytes -= 0\n",
+        "    if shard.pending >= limits.proposal_entries or (",
+        "    if (",
+        aim={**BUSY, "proposal_entries": 2},
     ),
     Mistake(
         "a forwarded AddServer begins a second group",

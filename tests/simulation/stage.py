@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lolraft.multiraft.commands import RequestId
 from lolraft.multiraft.effects import Respond
 from lolraft.multiraft.events import ClientRequest
 from lolraft.multiraft.frames import RequestKind
@@ -56,7 +57,12 @@ class Stage:
         return node.machine.node.shards[shard_id].state
 
     def ask(
-        self, node: SimNode, kind: RequestKind, text: str, request_id: str = "", shard_id: int = 0
+        self,
+        node: SimNode,
+        kind: RequestKind,
+        text: str,
+        request_id: RequestId = "",
+        shard_id: int = 0,
     ) -> list[Respond | None]:
         """Ask, and return where the answer will be."""
         answers: list[Respond | None] = []

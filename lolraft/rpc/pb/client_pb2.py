@@ -24,25 +24,29 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0c\x63lient.proto\x12\x07lolraft\"j\n\x0eSubmitRequests\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\x11\n\tshard_ids\x18\x02 \x03(\r\x12\r\n\x05kinds\x18\x03 \x01(\x0c\x12\x10\n\x08messages\x18\x04 \x03(\x0c\x12\x13\n\x0brequest_ids\x18\x05 \x03(\t\"U\n\rSubmitReplies\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\r\n\x05\x63odes\x18\x02 \x01(\x0c\x12\x10\n\x08messages\x18\x03 \x03(\x0c\x12\x12\n\nleader_ids\x18\x04 \x03(\t\"6\n\x0fTransferRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\x11\n\tserver_id\x18\x02 \x01(\t\"\"\n\rTransferReply\x12\x11\n\tleader_id\x18\x01 \x01(\t\"!\n\rBackupRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\"8\n\x0b\x42\x61\x63kupPiece\x12\x0c\n\x04kind\x18\x01 \x01(\r\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\r\n\x05\x63rc32\x18\x03 \x01(\x07\x32\xc9\x01\n\x06\x43lient\x12=\n\x06Submit\x12\x17.lolraft.SubmitRequests\x1a\x16.lolraft.SubmitReplies(\x01\x30\x01\x12\x46\n\x12TransferLeadership\x12\x18.lolraft.TransferRequest\x1a\x16.lolraft.TransferReply\x12\x38\n\x06\x42\x61\x63kup\x12\x16.lolraft.BackupRequest\x1a\x14.lolraft.BackupPiece0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0c\x63lient.proto\x12\x07lolraft\"\xaa\x01\n\x0eSubmitRequests\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\x11\n\tshard_ids\x18\x02 \x03(\r\x12\r\n\x05kinds\x18\x03 \x01(\x0c\x12\x10\n\x08messages\x18\x04 \x03(\x0c\x12\x13\n\x0brequest_ids\x18\x05 \x03(\t\x12\x10\n\x08sessions\x18\x06 \x03(\x04\x12\x11\n\tsequences\x18\x07 \x03(\x04\x12\x19\n\x11lowest_unanswered\x18\x08 \x03(\x04\"m\n\rSubmitReplies\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\r\n\x05\x63odes\x18\x02 \x01(\x0c\x12\x10\n\x08messages\x18\x03 \x03(\x0c\x12\x12\n\nleader_ids\x18\x04 \x03(\t\x12\x16\n\x0eretry_after_ms\x18\x05 \x01(\r\"8\n\x15RegisterClientRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\r\n\x05nonce\x18\x02 \x01(\x0c\"&\n\x13RegisterClientReply\x12\x0f\n\x07session\x18\x01 \x01(\x04\"6\n\x0fTransferRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\x11\n\tserver_id\x18\x02 \x01(\t\"\"\n\rTransferReply\x12\x11\n\tleader_id\x18\x01 \x01(\t\"!\n\rBackupRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\"8\n\x0b\x42\x61\x63kupPiece\x12\x0c\n\x04kind\x18\x01 \x01(\r\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\r\n\x05\x63rc32\x18\x03 \x01(\x07\x32\x99\x02\n\x06\x43lient\x12=\n\x06Submit\x12\x17.lolraft.SubmitRequests\x1a\x16.lolraft.SubmitReplies(\x01\x30\x01\x12N\n\x0eRegisterClient\x12\x1e.lolraft.RegisterClientRequest\x1a\x1c.lolraft.RegisterClientReply\x12\x46\n\x12TransferLeadership\x12\x18.lolraft.TransferRequest\x1a\x16.lolraft.TransferReply\x12\x38\n\x06\x42\x61\x63kup\x12\x16.lolraft.BackupRequest\x1a\x14.lolraft.BackupPiece0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'client_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBMITREQUESTS']._serialized_start=25
-  _globals['_SUBMITREQUESTS']._serialized_end=131
-  _globals['_SUBMITREPLIES']._serialized_start=133
-  _globals['_SUBMITREPLIES']._serialized_end=218
-  _globals['_TRANSFERREQUEST']._serialized_start=220
-  _globals['_TRANSFERREQUEST']._serialized_end=274
-  _globals['_TRANSFERREPLY']._serialized_start=276
-  _globals['_TRANSFERREPLY']._serialized_end=310
-  _globals['_BACKUPREQUEST']._serialized_start=312
-  _globals['_BACKUPREQUEST']._serialized_end=345
-  _globals['_BACKUPPIECE']._serialized_start=347
-  _globals['_BACKUPPIECE']._serialized_end=403
-  _globals['_CLIENT']._serialized_start=406
-  _globals['_CLIENT']._serialized_end=607
+  _globals['_SUBMITREQUESTS']._serialized_start=26
+  _globals['_SUBMITREQUESTS']._serialized_end=196
+  _globals['_SUBMITREPLIES']._serialized_start=198
+  _globals['_SUBMITREPLIES']._serialized_end=307
+  _globals['_REGISTERCLIENTREQUEST']._serialized_start=309
+  _globals['_REGISTERCLIENTREQUEST']._serialized_end=365
+  _globals['_REGISTERCLIENTREPLY']._serialized_start=367
+  _globals['_REGISTERCLIENTREPLY']._serialized_end=405
+  _globals['_TRANSFERREQUEST']._serialized_start=407
+  _globals['_TRANSFERREQUEST']._serialized_end=461
+  _globals['_TRANSFERREPLY']._serialized_start=463
+  _globals['_TRANSFERREPLY']._serialized_end=497
+  _globals['_BACKUPREQUEST']._serialized_start=499
+  _globals['_BACKUPREQUEST']._serialized_end=532
+  _globals['_BACKUPPIECE']._serialized_start=534
+  _globals['_BACKUPPIECE']._serialized_end=590
+  _globals['_CLIENT']._serialized_start=593
+  _globals['_CLIENT']._serialized_end=874
 # @@protoc_insertion_point(module_scope)

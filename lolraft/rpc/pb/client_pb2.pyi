@@ -7,30 +7,52 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubmitRequests(_message.Message):
-    __slots__ = ("numbers", "shard_ids", "kinds", "messages", "request_ids")
+    __slots__ = ("numbers", "shard_ids", "kinds", "messages", "request_ids", "sessions", "sequences", "lowest_unanswered")
     NUMBERS_FIELD_NUMBER: _ClassVar[int]
     SHARD_IDS_FIELD_NUMBER: _ClassVar[int]
     KINDS_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     REQUEST_IDS_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    LOWEST_UNANSWERED_FIELD_NUMBER: _ClassVar[int]
     numbers: _containers.RepeatedScalarFieldContainer[int]
     shard_ids: _containers.RepeatedScalarFieldContainer[int]
     kinds: bytes
     messages: _containers.RepeatedScalarFieldContainer[bytes]
     request_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, numbers: _Optional[_Iterable[int]] = ..., shard_ids: _Optional[_Iterable[int]] = ..., kinds: _Optional[bytes] = ..., messages: _Optional[_Iterable[bytes]] = ..., request_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    sessions: _containers.RepeatedScalarFieldContainer[int]
+    sequences: _containers.RepeatedScalarFieldContainer[int]
+    lowest_unanswered: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, numbers: _Optional[_Iterable[int]] = ..., shard_ids: _Optional[_Iterable[int]] = ..., kinds: _Optional[bytes] = ..., messages: _Optional[_Iterable[bytes]] = ..., request_ids: _Optional[_Iterable[str]] = ..., sessions: _Optional[_Iterable[int]] = ..., sequences: _Optional[_Iterable[int]] = ..., lowest_unanswered: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class SubmitReplies(_message.Message):
-    __slots__ = ("numbers", "codes", "messages", "leader_ids")
+    __slots__ = ("numbers", "codes", "messages", "leader_ids", "retry_after_ms")
     NUMBERS_FIELD_NUMBER: _ClassVar[int]
     CODES_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     LEADER_IDS_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
     numbers: _containers.RepeatedScalarFieldContainer[int]
     codes: bytes
     messages: _containers.RepeatedScalarFieldContainer[bytes]
     leader_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, numbers: _Optional[_Iterable[int]] = ..., codes: _Optional[bytes] = ..., messages: _Optional[_Iterable[bytes]] = ..., leader_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    retry_after_ms: int
+    def __init__(self, numbers: _Optional[_Iterable[int]] = ..., codes: _Optional[bytes] = ..., messages: _Optional[_Iterable[bytes]] = ..., leader_ids: _Optional[_Iterable[str]] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
+
+class RegisterClientRequest(_message.Message):
+    __slots__ = ("shard_id", "nonce")
+    SHARD_ID_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    shard_id: int
+    nonce: bytes
+    def __init__(self, shard_id: _Optional[int] = ..., nonce: _Optional[bytes] = ...) -> None: ...
+
+class RegisterClientReply(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: int
+    def __init__(self, session: _Optional[int] = ...) -> None: ...
 
 class TransferRequest(_message.Message):
     __slots__ = ("shard_id", "server_id")

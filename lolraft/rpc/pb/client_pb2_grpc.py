@@ -39,6 +39,11 @@ class ClientStub:
                 request_serializer=client__pb2.SubmitRequests.SerializeToString,
                 response_deserializer=client__pb2.SubmitReplies.FromString,
                 _registered_method=True)
+        self.RegisterClient = channel.unary_unary(
+                '/lolraft.Client/RegisterClient',
+                request_serializer=client__pb2.RegisterClientRequest.SerializeToString,
+                response_deserializer=client__pb2.RegisterClientReply.FromString,
+                _registered_method=True)
         self.TransferLeadership = channel.unary_unary(
                 '/lolraft.Client/TransferLeadership',
                 request_serializer=client__pb2.TransferRequest.SerializeToString,
@@ -56,6 +61,13 @@ class ClientServicer:
 
     def Submit(self, request_iterator, context):
         """A batch of requests goes in, batches of answers come back in any order, matched by number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RegisterClient(self, request, context):
+        """Register a session of a shard: its writes are executed once, or end with OUT_OF_RANGE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,6 +94,11 @@ def add_ClientServicer_to_server(servicer, server):
                     servicer.Submit,
                     request_deserializer=client__pb2.SubmitRequests.FromString,
                     response_serializer=client__pb2.SubmitReplies.SerializeToString,
+            ),
+            'RegisterClient': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterClient,
+                    request_deserializer=client__pb2.RegisterClientRequest.FromString,
+                    response_serializer=client__pb2.RegisterClientReply.SerializeToString,
             ),
             'TransferLeadership': grpc.unary_unary_rpc_method_handler(
                     servicer.TransferLeadership,
@@ -121,6 +138,33 @@ class Client:
             '/lolraft.Client/Submit',
             client__pb2.SubmitRequests.SerializeToString,
             client__pb2.SubmitReplies.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegisterClient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lolraft.Client/RegisterClient',
+            client__pb2.RegisterClientRequest.SerializeToString,
+            client__pb2.RegisterClientReply.FromString,
             options,
             channel_credentials,
             insecure,

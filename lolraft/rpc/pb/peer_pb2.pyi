@@ -135,18 +135,26 @@ class OfferSnapshot(_message.Message):
     def __init__(self, clock_term: _Optional[int] = ..., clock_index: _Optional[int] = ..., ledger_epoch: _Optional[int] = ..., ledger_version: _Optional[int] = ...) -> None: ...
 
 class Forward(_message.Message):
-    __slots__ = ("number", "kind", "shard_id", "message", "request_id")
+    __slots__ = ("number", "kind", "shard_id", "message", "request_id", "session", "sequence", "lowest_unanswered", "registration")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     SHARD_ID_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LOWEST_UNANSWERED_FIELD_NUMBER: _ClassVar[int]
+    REGISTRATION_FIELD_NUMBER: _ClassVar[int]
     number: int
     kind: int
     shard_id: int
     message: bytes
     request_id: str
-    def __init__(self, number: _Optional[int] = ..., kind: _Optional[int] = ..., shard_id: _Optional[int] = ..., message: _Optional[bytes] = ..., request_id: _Optional[str] = ...) -> None: ...
+    session: int
+    sequence: int
+    lowest_unanswered: int
+    registration: bytes
+    def __init__(self, number: _Optional[int] = ..., kind: _Optional[int] = ..., shard_id: _Optional[int] = ..., message: _Optional[bytes] = ..., request_id: _Optional[str] = ..., session: _Optional[int] = ..., sequence: _Optional[int] = ..., lowest_unanswered: _Optional[int] = ..., registration: _Optional[bytes] = ...) -> None: ...
 
 class ForwardReply(_message.Message):
     __slots__ = ("number", "to_epoch", "code", "message", "leader_id", "group", "incarnation")

@@ -15,6 +15,7 @@ from lolraft.sim.checkers.log_matching import LogMatching
 from lolraft.sim.checkers.objections import Objections
 from lolraft.sim.checkers.one_vote import OneVote
 from lolraft.sim.checkers.queues import Queues
+from lolraft.sim.checkers.same_memory import SameMemory
 from lolraft.sim.checkers.state_machine_safety import StateMachineSafety
 from lolraft.sim.checkers.tickets import Tickets
 
@@ -28,6 +29,7 @@ ALL: tuple[type[Checker], ...] = (
     DurableWords,
     StateMachineSafety,
     ExactlyOnce,
+    SameMemory,
     Acknowledged,
     Linearizability,
     LedgerTruth,

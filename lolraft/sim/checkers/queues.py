@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MOST = 2_000
 """More of anything than a workload of a few clients can explain."""
 
+MOST_BYTES = 4 * 1024 * 1024
 SLACK_BYTES = 1024 * 1024
 
 
@@ -35,8 +36,13 @@ class Queues(Checker):
                 if len(peer.sent) > SENT_REMEMBERED:
                     self.broken(f"{node.node_id} remembers {len(peer.sent)} heartbeats")
             for name, size in self._sizes(inner):
-                if size > MOST:
+                if size > (MOST_BYTES if name.startswith("bytes") else MOST):
                     self.broken(f"{node.node_id}: {size} {name}")
+            for shard in inner.shards.values():
+                if shard.queued > inner.config.apply_entries:
+                    self.broken(f"{node.node_id}: {shard.queued} commands wait for one app")
+                if shard.pending > inner.config.limits.proposal_entries:
+                    self.broken(f"{node.node_id}: {shard.pending} requests of one shard in flight")
 
     def _sizes(self, inner: Node) -> list[tuple[str, int]]:
         sizes = [
@@ -44,6 +50,8 @@ class Queues(Checker):
             ("forwarded requests", len(inner.forwarded)),
             ("probes", len(inner.probes)),
             ("saves that wait", len(inner.saves)),
+            ("requests in flight", inner.pending),
+            ("bytes in flight", inner.pending_bytes),
             ("deadlines", len(inner.deadlines) - 10 * len(inner.shards)),
         ]
         for shard in inner.shards.values():
@@ -57,7 +65,11 @@ class Queues(Checker):
             ("effects held back", len(shard.held)),
             ("proposals", len(shard.proposals)),
             ("ids in flight", len(shard.pending_ids)),
+            ("requests in flight", shard.pending),
             ("bytes in flight", shard.pending_bytes),
+            ("commands in the app's queue", shard.queued),
+            ("bytes in the app's queue", shard.queued_bytes),
+            ("reads behind the log", len(shard.reads_behind)),
             ("reads", len(shard.read_messages) + reads),
             ("read rounds", len(shard.confirms)),
             ("requests without a leader", len(shard.waiting)),

@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 
 from lolraft.raft.types import NodeId
+from lolraft.rpc.answers import Context
 from lolraft.rpc.pb import client_pb2 as pb
 from lolraft.rpc.pb import client_pb2_grpc, lolraft_pb2_grpc
 
@@ -24,6 +25,7 @@ class Asked:
     number: int
     message: bytes
     request_id: str
+    session: tuple[int, ...] = ()  # Number, sequence, lowest unanswered.
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class FakeServer:
     streams: int = 0
     ends_streams_after: int = 10**9  # Batches.
     holding: int = 0  # Calls that wait for ever.
+    nonces: list[bytes] = field(default_factory=list)  # Of the sessions that were registered.
+    answers_registrations: bool = True
+    refuses_registrations: int = 0  # So many of the next ones.
+    retry_after_ms: int = 0
     bent: bool = False  # Its answers have columns of unequal length.
 
     async def held(self) -> None:
@@ -71,8 +77,11 @@ class _Client(client_pb2_grpc.ClientServicer):
             if fake.batches >= fake.ends_streams_after:
                 fake.ends_streams_after = 10**9
                 return
-            rows = zip(batch.numbers, batch.messages, batch.request_ids, strict=True)
-            asked = [Asked(number, message, name) for number, message, name in rows]
+            sessions = list(
+                zip(batch.sessions, batch.sequences, batch.lowest_unanswered, strict=True)
+            ) or [()] * len(batch.numbers)
+            rows = zip(batch.numbers, batch.messages, batch.request_ids, sessions, strict=True)
+            asked = [Asked(*row) for row in rows]
             fake.asked += asked
             told = [(one.number, fake.say(one)) for one in asked]
             answers = [(number, answer) for number, answer in told if answer is not None]
@@ -82,7 +91,20 @@ class _Client(client_pb2_grpc.ClientServicer):
                     codes=bytes(answer.code for _, answer in answers),
                     messages=[] if fake.bent else [answer.message for _, answer in answers],
                     leader_ids=[answer.leader_id for _, answer in answers],
+                    retry_after_ms=fake.retry_after_ms,
                 )
+
+    async def RegisterClient(  # noqa: N802
+        self, request: pb.RegisterClientRequest, context: Context
+    ) -> pb.RegisterClientReply:
+        fake = self._fake
+        fake.nonces.append(request.nonce)
+        if not fake.answers_registrations:
+            await asyncio.Event().wait()
+        if fake.refuses_registrations > 0:
+            fake.refuses_registrations -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "no leader now")
+        return pb.RegisterClientReply(session=len(fake.nonces))
 
     async def TransferLeadership(self, request: object, context: object) -> None:  # noqa: N802
         await self._fake.held()
