@@ -8,7 +8,7 @@ from lolraft.raft import events as ev
 from lolraft.raft.effects import Effect, Notice, Removed, Send
 from lolraft.raft.quorum import has_quorum
 from lolraft.raft.state import Leadership, Progress, RaftState, step_down
-from lolraft.raft.types import Ballot, EntryKind, NodeId, Role
+from lolraft.raft.types import ZERO, Ballot, EntryKind, NodeId, Role
 
 MASK = 2**64 - 1
 
@@ -25,10 +25,11 @@ def mix(seed: int, shard: int, term: int, attempt: int) -> int:
 
 
 def rank(state: RaftState) -> int:
-    """Return this voter's place in the shard's own order of its voters, which spreads leaders."""
+    """Return this voter's place by priority, then in the shard's own order: it spreads leaders."""
+    priorities = dict(state.priorities)
 
-    def key(node_id: NodeId) -> int:
-        return mix(crc32(node_id.encode()), state.shard_id, 0, 0)
+    def key(node_id: NodeId) -> tuple[int, int]:
+        return -priorities.get(node_id, 0), mix(crc32(node_id.encode()), state.shard_id, 0, 0)
 
     mine = key(state.node_id)
     return sum(key(voter) < mine for voter in state.configuration.voters if voter != state.node_id)
@@ -47,7 +48,8 @@ def rearm(state: RaftState) -> None:
     """Give a replica without a leader its deadline, and take it from everybody else."""
     if state.role is Role.LEADER:
         return
-    if not state.may_stand() or state.leader_id is not None or not _quorum_lives(state):
+    mute = state.is_silent or not state.proven
+    if mute or state.leader_id is not None or not _quorum_lives(state):
         state.deadline_s = None
     elif state.deadline_s is None:
         state.deadline_s = state.now_s + delay_s(state)
@@ -62,14 +64,16 @@ def _quorum_lives(state: RaftState) -> bool:
 
 def on_timeout(state: RaftState) -> list[Effect]:
     """Start a pre-vote, or the next one after a round that nobody won."""
-    if state.role is not Role.FOLLOWER:
+    if state.role is not Role.FOLLOWER or not state.may_stand():
         state.attempt += 1
     state.deadline_s = None
-    if not state.may_stand() or state.leader_id is not None or not _quorum_lives(state):
-        state.role = Role.FOLLOWER
-        state.votes = None
+    state.role, state.votes = Role.FOLLOWER, None
+    if state.leader_id is not None or not _quorum_lives(state):
         return []
-    return start_pre_vote(state)
+    if state.may_stand():
+        return start_pre_vote(state)
+    # A learner that lost its leader may have been removed, and is told so when it asks (L10).
+    return _ask(state, pre_vote=True, force=False)
 
 
 def start_pre_vote(state: RaftState) -> list[Effect]:
@@ -106,7 +110,7 @@ def _ask(state: RaftState, *, pre_vote: bool, force: bool) -> list[Effect]:
         sender=state.node_id,
         group=state.group,
         term=state.current_term + pre_vote,
-        last_clock=state.last_clock,
+        last_clock=state.last_clock if state.may_stand() else ZERO,  # ZERO wins no vote.
         pre_vote=pre_vote,
         force_vote=force,
     )
@@ -115,9 +119,9 @@ def _ask(state: RaftState, *, pre_vote: bool, force: bool) -> list[Effect]:
     return [Send(to=voter, message=request) for voter in voters]
 
 
-def is_refused_by_stickiness(state: RaftState, request: ev.VoteRequest) -> bool:
-    """Return whether belief in a leader forbids the vote, and to settle the term (S8, §4.2.3)."""
-    return state.leader_id not in (None, request.sender) and not request.force_vote
+def is_disregarded(state: RaftState, request: ev.VoteRequest) -> bool:
+    """Return whether a request settles no term: a leader is believed in, or its sender removed."""
+    return _refusal(state, request) in (ev.Refusal.BELIEVES, ev.Refusal.REMOVED)  # S8, §4.2.3.
 
 
 def on_vote_request(state: RaftState, request: ev.VoteRequest) -> list[Effect]:
@@ -154,7 +158,7 @@ def _refusal(state: RaftState, request: ev.VoteRequest) -> ev.Refusal:
     up_to_date = request.last_clock >= state.last_clock
     if not up_to_date and _has_removed(state, request.sender):
         return ev.Refusal.REMOVED  # Also where a leader is believed in.
-    if is_refused_by_stickiness(state, request):
+    if state.leader_id not in (None, request.sender) and not request.force_vote:
         return ev.Refusal.BELIEVES
     if state.is_silent or not state.proven or not up_to_date:
         return ev.Refusal.OTHER
@@ -191,7 +195,8 @@ def on_vote_response(state: RaftState, response: ev.VoteResponse) -> list[Effect
 
 def _on_removed(state: RaftState, response: ev.VoteResponse) -> list[Effect]:
     # Only a commit that this log does not know can have removed us (L10).
-    if response.removed_at <= state.configuration_index or state.role is Role.LEADER:
+    known = response.removed_at <= state.configuration_index
+    if known or state.is_silent or state.role is Role.LEADER:
         return []
     state.stopped = True
     return [
