@@ -25,7 +25,10 @@ SHUN_S = 30.0
 
 RETRIED = {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED", "DEADLINE_EXCEEDED"}
 ELSEWHERE = {"FAILED_PRECONDITION", "NOT_FOUND"}
-"""One server's word, not the group's: it was removed, never joined, or does not host the shard."""
+"""
+One server's word, not the group's: it was removed, never joined, or does not host the shard. A
+leader's refusal names the leader, and is the group's.
+"""
 
 Answer = TypeVar("Answer")
 
@@ -182,6 +185,7 @@ class RaftClient(Operators):
         open_outcome = False
         not_here: set[NodeId] = set()
         hinted: set[NodeId] = set()
+        told: Reply | None = None  # The last reason, a leader's rather than of a broken line.
         while True:
             if self._closed:
                 raise RequestFailed("CANCELLED", CLOSED.decode(), outcome_known=not open_outcome)
@@ -191,10 +195,12 @@ class RaftClient(Operators):
                 return await attempt(self._node(server), max(0.001, min(try_s, left_s)))
             except Refused as refused:
                 reply = refused.reply
+            if told is None or told.leader_id is None or reply.leader_id is not None:
+                told = reply
             self._learn(shard_id, server, reply)
             open_outcome |= changes and reply.maybe_executed
             left_s = until_s - time.monotonic()
-            if reply.code in ELSEWHERE and left_s > 0:
+            if reply.code in ELSEWHERE and reply.leader_id is None and left_s > 0:
                 not_here.add(server)
                 if not not_here.issuperset(self._servers):
                     continue
@@ -203,8 +209,8 @@ class RaftClient(Operators):
                 or left_s <= pause_s
                 or not (repeats or not reply.maybe_executed)
             ):
-                raise failed(reply, outcome_known=not open_outcome)
-            if reply.leader_id is not None and reply.leader_id not in hinted:
+                raise failed(told, outcome_known=not open_outcome)
+            if reply.leader_id is not None and reply.leader_id not in {server, *hinted}:
                 hinted.add(reply.leader_id)  # At once, but two must not send us to and fro.
                 continue
             hinted.clear()
