@@ -199,6 +199,25 @@ async def test_a_leader_out_of_reach_is_left_to_the_servers_that_reach_it(fakes:
     assert (len(other.asked), tried) == (5, [nowhere])
 
 
+async def test_a_no_of_the_leader_is_the_groups(fakes: Fakes) -> None:
+    leader = await fakes.start(lambda _: Told(FAILED_PRECONDITION, b"no", leader.node_id))
+    other = await fakes.start(lambda _: Told(UNAVAILABLE, b"not I", leader.node_id))
+    async with RaftClient([other.node_id]) as client:
+        with pytest.raises(RequestFailed, match="FAILED_PRECONDITION: no"):
+            await client.write(0, b"x")
+        with pytest.raises(RequestFailed, match="FAILED_PRECONDITION: no"):
+            await client.write(0, b"x")
+    assert len(leader.asked) == 2
+
+
+async def test_the_leaders_reason_is_told_not_that_of_a_broken_line(fakes: Fakes) -> None:
+    leader = await fakes.start(lambda _: Told(UNAVAILABLE, b"it moves", leader.node_id))
+    async with RaftClient([leader.node_id, "http://127.0.0.1:1"], timeout_s=1.0) as client:
+        for _ in range(2):  # Beginning at either.
+            with pytest.raises(RequestFailed, match="UNAVAILABLE: it moves"):
+                await client.write(0, b"x")
+
+
 async def test_all_are_asked_before_a_no_is_believed(fakes: Fakes) -> None:
     strangers = [await fakes.start(lambda _: Told(FAILED_PRECONDITION, b"no")) for _ in range(3)]
     async with RaftClient([one.node_id for one in strangers]) as client:
