@@ -111,22 +111,16 @@ def append_configuration(state: RaftState, configuration: Configuration) -> list
     state.append(
         (state.current_term,), bytes((EntryKind.CONFIGURATION,)), (configuration.encode(),)
     )
-    for member in configuration.members:
-        if member != state.node_id and member not in leadership.progress:
-            leadership.progress[member] = Progress(
-                next_index=state.log.last_index, progress_at_s=state.now_s
-            )
+    for member in sorted({*configuration.members} - {state.node_id, *leadership.progress}):
+        known = Progress(next_index=state.log.last_index, progress_at_s=state.now_s)
+        leadership.progress[member] = known
     for member in [item for item in leadership.progress if item not in configuration.members]:
         del leadership.progress[member]
         leadership.leaving.append(member)
     voters, learners = len(configuration.voters), len(configuration.learners)
     joint = ", joint" if configuration.is_joint else ""
-    return [
-        Notice(
-            kind="configuration",
-            text=f"{voters} voters, {learners} learners{joint} at index {state.log.last_index}",
-        )
-    ]
+    text = f"{voters} voters, {learners} learners{joint} at index {state.log.last_index}"
+    return [Notice(kind="configuration", text=text)]
 
 
 def advance(state: RaftState) -> list[Effect]:

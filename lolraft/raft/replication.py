@@ -130,12 +130,8 @@ def _offer_snapshot(state: RaftState, member: NodeId, progress: Progress) -> lis
     progress.in_flight = 1
     progress.must_ask = False
     progress.sent_at_s = state.now_s
-    offer = ev.SnapshotOffer(
-        sender=state.node_id,
-        group=state.group,
-        term=state.current_term,
-        clock=state.snapshot.clock,
-    )
+    clock, term = state.snapshot.clock, state.current_term
+    offer = ev.SnapshotOffer(sender=state.node_id, group=state.group, term=term, clock=clock)
     return [Send(to=member, message=offer)]
 
 

@@ -207,8 +207,16 @@ class RaftState:
         self.unsaved = deque((number, min(last, index - 1)) for number, last in self.unsaved)
 
     def may_stand(self) -> bool:
-        """Return whether this replica could be elected: a proven voter (S4, S13)."""
-        return self.proven and not self.stopped and self.configuration.is_voter(self.node_id)
+        """
+        Return whether this replica could be elected: a proven voter (S4, S13).
+
+        A configuration that leaves it out counts when it is committed, not before: nobody else may
+        have the entry, and then no other log is long enough (§4.2.2, figure 4.6).
+        """
+        uncommitted = self.commit_index < self.configuration_index
+        known = self.configurations[-2:] if uncommitted else self.configurations[-1:]
+        is_voter = any(configuration.is_voter(self.node_id) for _, configuration in known)
+        return self.proven and not self.stopped and is_voter
 
 
 def restore(
