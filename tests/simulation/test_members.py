@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
+
 from lolraft.multiraft.frames import RequestKind
 from lolraft.multiraft.wishes import Wish
 from lolraft.raft.effects import Code
-from lolraft.sim import Plan
+from lolraft.sim import Plan, World
 from lolraft.sim.node import SimNode
 from lolraft.sim.weather import Rule
 from tests.simulation.stage import Stage
@@ -175,3 +177,15 @@ def test_one_new_server_that_does_not_answer_is_enough_to_change_nothing() -> No
     dead.start()
     assert change(stage, stage.followers()[0], wish) is Code.OK  # Forwarded.
     assert len(stage.state(stage.leader()).configuration.voters) == 5
+
+
+@pytest.mark.parametrize("seed", range(20_000, 20_006))
+def test_promises_hold_while_members_change_all_the_time(seed: int) -> None:
+    plan = replace(
+        Plan.of_seed(seed),
+        kinds=("add", "crash", "remove", "transfer"),
+        ambushes=("configuration",),
+        strike_s=0.4,
+        spares=2,
+    )
+    World(plan).run()
