@@ -19,6 +19,7 @@ MAX_SHARDS = 1_000_000
 
 DEFAULT_MESSAGE_BYTES = 8 * 1024 * 1024
 PHI_THRESHOLD = 12.0
+MOST_PRIORITY = 100
 
 
 @lru_cache(maxsize=4096)
@@ -39,6 +40,16 @@ def host_and_port(node_id: NodeId) -> tuple[str, int]:
     """Return the host (IPv6 in brackets) and port of a normalised id."""
     host, _, port = node_id.partition("://")[2].rpartition(":")
     return host, int(port)
+
+
+def parse_servers(text: str) -> tuple[NodeId, ...]:
+    """
+    Read a list such as `http://a:50000,http://b:50000`, in its order.
+
+    Raises:
+        ConfigError: one is not an address.
+    """
+    return tuple(normalise_node_id(item) for item in text.split(",") if item.strip())
 
 
 def parse_shards(text: str) -> tuple[ShardId, ...]:
@@ -94,7 +105,9 @@ class Config:
     memory. `members`, the same on every node, makes an empty cluster one group per shard
     (DESIGN section 10); a node with a log ignores it. A replica whose log has grown by
     `snapshot_entries`, or `snapshot_bytes` of commands, asks its app for a snapshot; the log keeps
-    `tail_entries` behind it where a live follower needs them.
+    `tail_entries` behind it where a live follower needs them. A node whose `priority` is above 0
+    prefers to lead its shards, one below 0 avoids it (and leads where no other can); leadership
+    moves to the highest priority that lives.
 
     Raises:
         ConfigError: a value makes no sense; the text says which.
@@ -112,6 +125,7 @@ class Config:
     snapshot_bytes: int = 64 * 1024 * 1024
     tail_entries: int = 10_000
     phi_threshold: float = PHI_THRESHOLD
+    priority: int = 0
     max_message_bytes: int = DEFAULT_MESSAGE_BYTES
     tls: Tls | None = None
     app_name: str = ""  # Only shown to watchers.
@@ -139,6 +153,8 @@ class Config:
             raise ConfigError("snapshot_entries and snapshot_bytes must be positive")
         if self.tail_entries < 0:
             raise ConfigError(f"tail_entries is 0 or more, not {self.tail_entries}")
+        if not -MOST_PRIORITY <= self.priority <= MOST_PRIORITY:
+            raise ConfigError(f"a priority is -{MOST_PRIORITY} to {MOST_PRIORITY}: {self.priority}")
         if not self.phi_threshold > 0:
             raise ConfigError(f"the phi threshold must be positive, not {self.phi_threshold}")
         if self.max_message_bytes < 2 * self.limits.entry_bytes:

@@ -224,6 +224,7 @@ class RaftNode:
                 snapshot_entries=config.snapshot_entries,
                 tail_entries=config.tail_entries,
                 snapshot_bytes=config.snapshot_bytes,
+                priority=config.priority,
                 # A frame holds what waits; the peer must be able to take it as one message.
                 outbox_bytes=config.max_message_bytes // 2,
             ),

@@ -81,18 +81,16 @@ def share(node: Node, shard: Shard) -> None:
     """
     Note with whom a shard is shared, and pin incarnations that its configuration names (S4).
 
-    A leader that is removing itself is no member by its own log, and leads until that commits: it
-    must know who of the others lives.
+    Also where this node is no member by its own log. A leader that is removing itself leads until
+    that commits, and must know who of the others lives; so must a replica that died meanwhile, or
+    it would never ask whether it was removed.
     """
     configuration = shard.state.configuration
     members = set(configuration.members)
-    takes_part = node.node_id in members or shard.state.role is Role.LEADER
     for member in sorted(members - {node.node_id}):
-        peer = node.peer(member)
-        if takes_part:
-            peer.shared.add(shard.shard_id)
+        node.peer(member).shared.add(shard.shard_id)
     for peer in node.peers.values():
-        if peer.node_id not in members or not takes_part:
+        if peer.node_id not in members:
             peer.shared.discard(shard.shard_id)
     for member, incarnation in configuration.incarnations:
         if incarnation and member != node.node_id and node.pins.get(member) != incarnation:
@@ -101,7 +99,8 @@ def share(node: Node, shard: Shard) -> None:
     if members:
         # Who lives was told to the shards that were shared then; this one may have been silent.
         view, state = liveness_of(node, shard), shard.state
-        if (view.live, view.acking) != (state.live, state.acking):
+        told = (state.live, state.acking, state.priorities)
+        if (view.live, view.acking, view.priorities) != told:
             node.todo.append((shard, view))
 
 
@@ -210,7 +209,9 @@ def liveness_of(node: Node, shard: Shard) -> Liveness:
     grace_s = node.config.timing.election_timeout_s
     if shard.state.role is Role.LEADER and node.now_s < shard.led_since_s + grace_s - 1e-9:
         acking = frozenset(shard.state.configuration.members)  # Just elected by a quorum.
-    return Liveness(live=node.global_live, acking=acking, objecting=objecting)
+    return Liveness(
+        live=node.global_live, acking=acking, objecting=objecting, priorities=node.priorities
+    )
 
 
 def update_liveness(node: Node) -> None:
@@ -235,6 +236,7 @@ def update_liveness(node: Node) -> None:
         if lost:
             lose_all(node, peer.node_id)
         if returned:
+            peer.live_since_s = node.now_s
             believe_again(node, peer)
     node.global_live = frozenset(p.node_id for p in node.peers.values() if p.live)
     node.global_acking = frozenset(p.node_id for p in node.peers.values() if p.acking)

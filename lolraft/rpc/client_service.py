@@ -13,6 +13,7 @@ from lolraft.config import Config
 from lolraft.multiraft.commands import Registration, RequestId, WriteId, new, why_bad_id
 from lolraft.multiraft.effects import Respond
 from lolraft.multiraft.frames import RequestKind
+from lolraft.multiraft.wishes import Wish
 from lolraft.raft.effects import Code
 from lolraft.raft.types import Ticket
 from lolraft.rpc.answers import (
@@ -100,6 +101,25 @@ class ClientService(client_pb2_grpc.ClientServicer):
         except LookupError as gone:  # A newer snapshot took its place: the next try takes that one.
             text = f"the snapshot of shard {request.shard_id} was replaced: {gone}; try again"
             await refuse(context, grpc.StatusCode.UNAVAILABLE, text)
+
+    async def ChangeMembers(  # noqa: N802
+        self, request: client_pb2.ChangeMembersRequest, context: Context
+    ) -> client_pb2.ChangeMembersReply:
+        """Change the members of a shard in one step; answers when the change is committed."""
+        try:
+            wish = Wish.of(
+                request.voters,
+                request.learners,
+                request.removed,
+                others_leave=request.others_leave,
+            )
+        except ValueError as broken:
+            await refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(broken))
+        kind = RequestKind.CHANGE_MEMBERS
+        await message_or_abort(
+            context, await self._driver.ask(kind, request.shard_id, wish.encode())
+        )
+        return client_pb2.ChangeMembersReply()
 
 
 class SubmitStream:

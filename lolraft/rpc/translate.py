@@ -52,6 +52,7 @@ KINDS: tuple[RequestKind, ...] = (
     RequestKind.TRANSFER,
     RequestKind.PROBE,
     RequestKind.INDEX,
+    RequestKind.CHANGE_MEMBERS,
 )
 """`Forward.kind` on the wire is the position here."""
 
@@ -90,6 +91,7 @@ def heartbeat_bytes(heartbeat: NodeHeartbeat) -> bytes:
         claim_groups=[claim.group for claim in claims],
         withdrawn=heartbeat.withdrawn,
         disk_is_well=heartbeat.disk_is_well,
+        priority=heartbeat.priority,
         objections_seen=heartbeat.objections_seen,
     ).SerializeToString()
 

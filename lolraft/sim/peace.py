@@ -239,7 +239,9 @@ def _who_lingers(world: World, shard_id: ShardId, members: tuple[NodeId, ...]) -
         machine = world.nodes[name].machine
         if name in members or machine is None:
             continue
-        if not machine.node.shards[shard_id].state.is_silent:
+        known = machine.node.shards[shard_id].state.configuration
+        # Where everybody whom it knew has left as well, nobody is there to tell it.
+        if {*known.voters, *known.outgoing} & {*members}:
             return f"{name} was removed and does not clean up (L10)"
     return ""
 

@@ -83,3 +83,21 @@ class BackupPiece(_message.Message):
     body: bytes
     crc32: int
     def __init__(self, kind: _Optional[int] = ..., body: _Optional[bytes] = ..., crc32: _Optional[int] = ...) -> None: ...
+
+class ChangeMembersRequest(_message.Message):
+    __slots__ = ("shard_id", "voters", "learners", "removed", "others_leave")
+    SHARD_ID_FIELD_NUMBER: _ClassVar[int]
+    VOTERS_FIELD_NUMBER: _ClassVar[int]
+    LEARNERS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    OTHERS_LEAVE_FIELD_NUMBER: _ClassVar[int]
+    shard_id: int
+    voters: _containers.RepeatedScalarFieldContainer[str]
+    learners: _containers.RepeatedScalarFieldContainer[str]
+    removed: _containers.RepeatedScalarFieldContainer[str]
+    others_leave: bool
+    def __init__(self, shard_id: _Optional[int] = ..., voters: _Optional[_Iterable[str]] = ..., learners: _Optional[_Iterable[str]] = ..., removed: _Optional[_Iterable[str]] = ..., others_leave: _Optional[bool] = ...) -> None: ...
+
+class ChangeMembersReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -200,6 +200,27 @@ async def test_a_leader_out_of_reach_is_left_to_the_servers_that_reach_it(fakes:
     assert (len(other.asked), tried) == (5, [nowhere])
 
 
+async def test_a_no_of_the_leader_is_the_groups(fakes: Fakes) -> None:
+    leader = await fakes.start(lambda _: Told(FAILED_PRECONDITION, b"no", leader.node_id))
+    other = await fakes.start(lambda _: Told(UNAVAILABLE, b"not I", leader.node_id))
+    async with RaftClient([other.node_id]) as client:
+        with pytest.raises(RequestFailed, match="FAILED_PRECONDITION: no"):
+            await client.write(0, b"x")
+        with pytest.raises(RequestFailed, match="FAILED_PRECONDITION: no"):
+            await client.write(0, b"x")
+    assert len(leader.asked) == 2
+
+
+async def test_the_leaders_reason_is_told_not_that_of_a_broken_line(fakes: Fakes) -> None:
+    def moves_then_hangs(_: Asked) -> Told | None:
+        return Told(UNAVAILABLE, b"it moves", leader.node_id) if len(leader.asked) == 1 else None
+
+    leader = await fakes.start(moves_then_hangs)
+    async with RaftClient([leader.node_id], timeout_s=0.5) as client:
+        with pytest.raises(RequestFailed, match="UNAVAILABLE: it moves"):
+            await client.write(0, b"x")
+
+
 async def test_all_are_asked_before_a_no_is_believed(fakes: Fakes) -> None:
     strangers = [await fakes.start(lambda _: Told(FAILED_PRECONDITION, b"no")) for _ in range(3)]
     async with RaftClient([one.node_id for one in strangers]) as client:
@@ -244,12 +265,13 @@ async def test_closing_ends_every_call(fakes: Fakes) -> None:
         client.write(0, bytes(3 * 1024 * 1024)),
         client.transfer_leadership(0),  # type: ignore[list-item]
         client.add_server(0, "http://a:1"),  # type: ignore[list-item]
+        client.replace_server(0, "http://a:1", "http://b:1"),  # type: ignore[list-item]
         client.timeout_now(dumb.node_id, 0),  # type: ignore[list-item]
         anext(client.get_snapshot(dumb.node_id, 0, 1)),  # type: ignore[list-item]
     ]
     asked = [asyncio.ensure_future(call) for call in calls]
     async with asyncio.timeout(PATIENCE_S):
-        while len(dumb.asked) < 201 or dumb.holding < 4:  # noqa: ASYNC110
+        while len(dumb.asked) < 201 or dumb.holding < 5:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await client.close()
         ends = await asyncio.gather(*asked, return_exceptions=True)
