@@ -12,6 +12,7 @@ from lolraft.multiraft.effects import (
     RunSnapshot,
 )
 from lolraft.multiraft.events import Applied
+from lolraft.multiraft.frames import RequestKind
 from lolraft.multiraft.node import ApplyJob, Node, Shard
 from lolraft.multiraft.proposals import UNKNOWN
 from lolraft.multiraft.records import ShardRecord
@@ -87,7 +88,11 @@ def _want_snapshot(node: Node, shard: Shard) -> None:
 
 
 def serve_read(node: Node, shard: Shard, effect: ServeRead) -> None:
-    """Queue a read behind the applies before it (S9)."""
+    """Queue a read behind the applies before it (S9), or tell who reads itself the index."""
+    request = node.requests.get(effect.ticket)
+    if request is not None and request.kind is RequestKind.READ_INDEX:
+        answering.finish(node, effect.ticket, Code.OK, b"", index=effect.index)
+        return
     message = shard.read_messages.pop(effect.ticket, None)
     if message is not None:
         run = RunRead(

@@ -146,6 +146,7 @@ class ClientRequest:
     shard_id: ShardId
     message: bytes = b""  # Write, read: the app's. Add, remove, transfer: a server id ("" = best).
     request_id: str = ""
+    max_staleness_s: float = 0.0  # READ_STALE: the answer may be so old; `inf`: any age.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

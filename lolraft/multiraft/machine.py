@@ -15,6 +15,7 @@ from lolraft.multiraft import (
     beats,
     beliefs,
     disk,
+    leases,
     probes,
     proposals,
     reporting,
@@ -92,6 +93,7 @@ class NodeMachine:
         hosted = {shard_id: ShardRecord() for shard_id in record.hosted} | shards
         fresh = all(item == ShardRecord() for item in hosted.values())
         self._node = Node(record, hosted, config=config, seed=seed, now_s=now_s)
+        leases.begin(self._node)
         if config.members:
             self._bootstrap_statically(fresh)
         for shard in self._node.shards.values():
@@ -146,6 +148,8 @@ class NodeMachine:
         stepping.drain(node)
         beliefs.confirm_rounds(node)
         stepping.drain(node)
+        while requests.read_locally(node):
+            stepping.drain(node)
         disk.write_batch(node)
         beats.send_acks(node)
         beats.send_beats(node)

@@ -194,6 +194,7 @@ class Peer:
         "disk_is_well",
         "held_ack",
         "in_ledger",
+        "lease_until_s",
         "live",
         "my_objections",
         "my_objections_version",
@@ -205,6 +206,7 @@ class Peer:
         "own_epoch",
         "pin_batch",
         "pinned_us",
+        "promised_until_s",
         "ready",
         "refused",
         "round_trip_s",
@@ -228,6 +230,8 @@ class Peer:
         self.sent: dict[int, float] = {}  # seq -> when.
         self.acked_seq = 0
         self.acked_sent_s = float("-inf")  # When the last acked heartbeat was sent.
+        self.lease_until_s = float("-inf")  # It votes for nobody else before, as we count (S6).
+        self.promised_until_s = float("-inf")  # And so long we have promised it no vote.
         self.own_epoch = 0  # As its acks say (L2).
         self.pinned_us = 0  # Our incarnation as pinned there (S4).
         self.pin_batch = 0  # Nothing is said to it before this batch is durable (S4).

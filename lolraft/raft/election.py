@@ -57,7 +57,7 @@ def rearm(state: RaftState) -> None:
     if not state.may_stand() or state.leader_id is not None or not _quorum_lives(state):
         state.deadline_s = None
     elif state.deadline_s is None:
-        state.deadline_s = state.now_s + delay_s(state)
+        state.deadline_s = max(state.now_s, state.promised_until_s) + delay_s(state)
 
 
 def _quorum_lives(state: RaftState) -> bool:
@@ -89,8 +89,10 @@ def start_pre_vote(state: RaftState) -> list[Effect]:
     return _ask(state, pre_vote=True, force=False)
 
 
-def start_election(state: RaftState, *, force: bool) -> list[Effect]:
+def start_election(state: RaftState, *, force: bool, released: bool = False) -> list[Effect]:
     """Begin a term and stand in it; the own vote counts when it is durable (S3)."""
+    if state.now_s < state.promised_until_s and not released:
+        return []  # The own vote is promised like any other; `rearm` waits the lease out (S6).
     state.ballot = Ballot(state.current_term + 1, state.node_id)
     state.role = Role.CANDIDATE
     state.leader_id = None
@@ -99,7 +101,7 @@ def start_election(state: RaftState, *, force: bool) -> list[Effect]:
     text = f"{state.node_id} stands in term {state.current_term}"
     return [
         Notice(kind="election", text=text + (" (told to)" if force else "")),
-        *_ask(state, pre_vote=False, force=force),
+        *_ask(state, pre_vote=False, force=force, released=released),
     ]
 
 
@@ -108,7 +110,7 @@ def _wait_for_round(state: RaftState) -> None:
     state.deadline_s = state.now_s + 3 * state.timing.heartbeat_s + delay_s(state)
 
 
-def _ask(state: RaftState, *, pre_vote: bool, force: bool) -> list[Effect]:
+def _ask(state: RaftState, *, pre_vote: bool, force: bool, released: bool = False) -> list[Effect]:
     request = VoteRequest(
         sender=state.node_id,
         group=state.group,
@@ -116,6 +118,7 @@ def _ask(state: RaftState, *, pre_vote: bool, force: bool) -> list[Effect]:
         last_clock=state.last_clock,
         pre_vote=pre_vote,
         force_vote=force,
+        released=released,
     )
     configuration = state.configuration
     voters = sorted({*configuration.voters, *configuration.outgoing} - {state.node_id})
@@ -123,7 +126,9 @@ def _ask(state: RaftState, *, pre_vote: bool, force: bool) -> list[Effect]:
 
 
 def is_refused_by_stickiness(state: RaftState, request: VoteRequest) -> bool:
-    """Return whether belief in a leader forbids the vote, and to settle the term (S8, §4.2.3)."""
+    """Return whether belief, or a promise (S6), forbids the vote and its term (S8, §4.2.3)."""
+    if state.now_s < state.promised_until_s and not request.released:
+        return True
     return state.leader_id not in (None, request.sender) and not request.force_vote
 
 
@@ -268,4 +273,4 @@ def on_timeout_now(state: RaftState, told: TimeoutNow) -> list[Effect]:
         return []
     if state.role is Role.LEADER or not state.may_stand():
         return []
-    return start_election(state, force=True)
+    return start_election(state, force=True, released=from_leader)

@@ -84,6 +84,7 @@ class Leadership:
     early_changes: list[AddServer | RemoveServer] = field(default_factory=list)
     change: Change | None = None
     transfer: Transfer | None = None
+    gave_lease_up: bool = False  # For the rest of the term: it has sent TimeoutNow (S6).
     news_due_s: float | None = None  # When followers must hear of the commit at the latest.
 
 
@@ -115,6 +116,7 @@ class RaftState:
     deadline_s: float | None = None
     attempt: int = 0  # Failed election rounds since a leader was last believed in (L8).
     votes: dict[NodeId, bool] | None = None
+    promised_until_s: float = 0.0  # A leader's lease: no vote before, of the node (S6).
     live: frozenset[NodeId] | None = None  # None: the node has not said yet.
     acking: frozenset[NodeId] | None = None
     objecting: frozenset[NodeId] = frozenset()

@@ -58,7 +58,7 @@ payloads = {
 
 @st.composite
 def forwards(draw: st.DrawFn) -> Forward:
-    kind = draw(st.sampled_from(RequestKind))
+    kind = draw(st.sampled_from(translate.KINDS))
     message = draw(st.binary(max_size=9))
     if kind in (RequestKind.ADD_SERVER, RequestKind.REMOVE_SERVER, RequestKind.TRANSFER):
         message = draw(ids).encode()
@@ -116,6 +116,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
         last_clock=clocks,
         pre_vote=st.booleans(),
         force_vote=st.booleans(),
+        released=st.booleans(),
     ),
     st.builds(
         VoteResponse,
@@ -153,6 +154,7 @@ frames = st.builds(
             leader_id=maybe_ids,
             group=u64,
             incarnation=u64,
+            index=numbers,
         ),
         max_size=2,
     ).map(tuple),
@@ -184,6 +186,7 @@ acks = st.builds(
     pinned=u64,
     objections_version=u64,
     objections=st.none() | st.lists(st.tuples(u32, numbers), max_size=3).map(tuple),
+    promised_s=st.floats(0, 1e9),
 )
 
 metas = st.builds(
