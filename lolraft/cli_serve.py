@@ -55,6 +55,8 @@ def settings_of(options: argparse.Namespace, tls: Tls | None) -> Settings:
         shards=parse_shards(options.shards),
         members=members,
         enable_faults=options.enable_faults,
+        lease_s=options.lease,
+        clock_drift=options.clock_drift,
         tls=tls,
         app_name=options.app,
     )

@@ -13,8 +13,20 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
-from lolraft.client_stream import CLOSED, READ, WRITE, Refused, Reply, SubmitChannel, answer_of
+from lolraft.client_stream import (
+    CLOSED,
+    READ,
+    READ_LEASE,
+    READ_LOCAL,
+    READ_STALE,
+    WRITE,
+    Refused,
+    Reply,
+    SubmitChannel,
+    answer_of,
+)
 from lolraft.config import Tls, normalise_node_id
+from lolraft.consistency import Consistency
 from lolraft.errors import ConfigError, RequestFailed
 from lolraft.raft.types import NodeId, ShardId
 from lolraft.rpc.pb import client_pb2, lolraft_pb2
@@ -29,6 +41,13 @@ SHUN_S = 30.0
 RETRIED = {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED", "DEADLINE_EXCEEDED"}
 ELSEWHERE = {"FAILED_PRECONDITION", "NOT_FOUND"}
 """One server's word, not the group's: it was removed, never joined, or does not host the shard."""
+
+KINDS = {
+    Consistency.LINEARIZABLE: READ,
+    Consistency.LEASE: READ_LEASE,
+    Consistency.LOCAL: READ_LOCAL,
+    Consistency.STALE: READ_STALE,
+}
 
 Answer = TypeVar("Answer")
 
@@ -112,15 +131,29 @@ class RaftClient:
         return await self._submit(shard_id, WRITE, message, name, timeout_s)
 
     async def read(
-        self, shard_id: ShardId, message: bytes, *, timeout_s: float | None = None
+        self,
+        shard_id: ShardId,
+        message: bytes,
+        *,
+        consistency: Consistency = Consistency.LINEARIZABLE,
+        max_staleness_s: float | None = None,
+        timeout_s: float | None = None,
     ) -> bytes:
         """
         Ask the app, linearizably: the answer contains every write that was acknowledged before.
 
+        *consistency* chooses who answers and what that promises, see `Consistency`. LOCAL and STALE
+        reads go to one of the servers that this client was given, the same one while it answers.
+        *max_staleness_s* goes with STALE, and only with it: how old the answer may be, in seconds,
+        0 or more, as of the moment when the server took the read; what the read then waits for the
+        app, and its way back, are not counted. `math.inf` takes any age.
+
         Raises:
-            RequestFailed: see `write`; a read changes nothing.
+            RequestFailed: see `write`; a read changes nothing. INVALID_ARGUMENT without a bound
+                where one is needed, or with one where there is none.
         """
-        return await self._submit(shard_id, READ, message, "", timeout_s)
+        bound_s = bound_of(consistency, max_staleness_s)
+        return await self._submit(shard_id, KINDS[consistency], message, "", timeout_s, bound_s)
 
     async def _submit(
         self,
@@ -129,6 +162,7 @@ class RaftClient:
         message: bytes,
         request_id: str,
         timeout_s: float | None,
+        bound_s: float = 0.0,
     ) -> bytes:
         if not isinstance(message, bytes):
             if not isinstance(message, bytearray | memoryview):
@@ -140,14 +174,20 @@ class RaftClient:
             raise RequestFailed("INVALID_ARGUMENT", f"a request id is text: {broken}") from broken
 
         async def attempt(node: SubmitChannel, within_s: float) -> bytes:
-            reply = await node.submit(shard_id, kind, message, request_id, within_s)
+            reply = await node.submit(shard_id, kind, message, request_id, within_s, bound_s)
             if reply.code == "OK":
                 self._learn_leader(shard_id, reply.leader_id)
                 return reply.message
             raise Refused(reply)
 
-        once = kind == READ or bool(request_id)
-        return await self._try(shard_id, attempt, timeout_s, changes=kind == WRITE, repeats=once)
+        return await self._try(
+            shard_id,
+            attempt,
+            timeout_s,
+            changes=kind == WRITE,
+            repeats=kind != WRITE or bool(request_id),
+            anywhere=kind in (READ_LOCAL, READ_STALE),
+        )
 
     # --- operators -------------------------------------------------------------------------------
 
@@ -218,6 +258,7 @@ class RaftClient:
         changes: bool,
         repeats: bool,
         try_s: float = TRY_S,
+        anywhere: bool = False,
     ) -> Answer:
         # Here, before anything is queued: what cannot be sent would end the stream for all.
         if not 0 <= shard_id < 2**32:
@@ -234,12 +275,12 @@ class RaftClient:
             if self._closed:
                 raise RequestFailed("CANCELLED", CLOSED.decode(), outcome_known=not open_outcome)
             left_s = until_s - time.monotonic()
-            server = self._choose(shard_id, not_here)
+            server = self._choose(None if anywhere else shard_id, not_here)
             try:
                 return await attempt(self._node(server), max(0.001, min(try_s, left_s)))
             except Refused as refused:
                 reply = refused.reply
-            self._learn(shard_id, server, reply)
+            self._learn(shard_id, server, reply, anywhere)
             open_outcome |= changes and reply.maybe_executed
             left_s = until_s - time.monotonic()
             if reply.code in ELSEWHERE and left_s > 0:
@@ -252,15 +293,15 @@ class RaftClient:
                 or not (repeats or not reply.maybe_executed)
             ):
                 raise _failed(reply, outcome_known=not open_outcome)
-            if reply.leader_id is not None and reply.leader_id not in hinted:
+            if reply.leader_id is not None and reply.leader_id not in hinted and not anywhere:
                 hinted.add(reply.leader_id)  # At once, but two must not send us to and fro.
                 continue
             hinted.clear()
             await asyncio.sleep(pause_s * (0.5 + random.random()))
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def _choose(self, shard_id: ShardId, not_here: set[NodeId]) -> NodeId:
-        leader = self._leaders.get(shard_id)
+    def _choose(self, shard_id: ShardId | None, not_here: set[NodeId]) -> NodeId:
+        leader = None if shard_id is None else self._leaders.get(shard_id)
         if leader is not None:
             return leader
         start = self._next % len(self._servers)
@@ -274,14 +315,15 @@ class RaftClient:
         if leader_id is not None and self._shunned.get(leader_id, 0.0) <= time.monotonic():
             self._leaders[shard_id] = leader_id
 
-    def _learn(self, shard_id: ShardId, asked: NodeId, reply: Reply) -> None:
+    def _learn(self, shard_id: ShardId, asked: NodeId, reply: Reply, anywhere: bool) -> None:
         if reply.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED") and asked not in self._servers:
             self._shunned[asked] = time.monotonic() + SHUN_S
         if reply.leader_id is not None and reply.leader_id != asked:
             self._leaders[shard_id] = reply.leader_id
-            return
-        self._leaders.pop(shard_id, None)
-        self._next += 1
+        else:
+            self._leaders.pop(shard_id, None)
+        if anywhere or reply.leader_id in (None, asked):
+            self._next += 1
 
     def _node(self, server: NodeId) -> SubmitChannel:
         if self._closed:
@@ -305,6 +347,27 @@ def built(kind: Callable[..., Answer], **fields: object) -> Answer:
         return kind(**fields)
     except ValueError as broken:
         raise RequestFailed("INVALID_ARGUMENT", f"{fields}: {broken}") from broken
+
+
+def bound_of(consistency: Consistency, max_staleness_s: float | None) -> float:
+    """
+    Return how old the answer to a read may be, in seconds; 0 where that is not the question.
+
+    Raises:
+        RequestFailed: INVALID_ARGUMENT, the two do not go together; the text says what would.
+    """
+    stale = consistency is Consistency.STALE
+    if not stale and max_staleness_s is None:
+        return 0.0
+    if not stale:
+        text = f"max_staleness_s goes with stale reads, not with {consistency.value} ones"
+    elif max_staleness_s is None:
+        text = "a stale read needs max_staleness_s: seconds, 0 or more, or math.inf for any age"
+    elif not max_staleness_s >= 0:
+        text = f"max_staleness_s is a number of seconds, 0 or more, not {max_staleness_s}"
+    else:
+        return float(max_staleness_s)
+    raise RequestFailed("INVALID_ARGUMENT", text)
 
 
 def _failed(reply: Reply, *, outcome_known: bool) -> RequestFailed:

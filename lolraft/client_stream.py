@@ -18,7 +18,7 @@ from lolraft.rpc.pb import client_pb2, client_pb2_grpc, lolraft_pb2, lolraft_pb2
 NAMES = {status.value[0]: status.name for status in grpc.StatusCode}
 BATCH = 1_024  # Requests in one message, at most.
 BATCH_BYTES = 2 * 1024 * 1024
-WRITE, READ = 0, 1
+WRITE, READ, READ_LEASE, READ_LOCAL, READ_STALE = range(5)  # `SubmitRequests.kinds`.
 TOO_LONG = b"larger than max"  # What gRPC says of a message that the server does not take.
 LEADER_KEY = "lolraft-leader"
 CLOSED = b"the client was closed"
@@ -41,7 +41,7 @@ class Reply(NamedTuple):
         return self.code not in ("OK", "RESOURCE_EXHAUSTED", "NOT_FOUND", "INVALID_ARGUMENT")
 
 
-Request = tuple[int, ShardId, int, bytes, str]
+Request = tuple[int, ShardId, int, bytes, str, float]
 
 
 def reply_of(error: grpc.aio.AioRpcError) -> Reply:
@@ -115,17 +115,23 @@ class SubmitChannel:
         self._stream: asyncio.Task[None] | None = None
 
     async def submit(
-        self, shard_id: ShardId, kind: int, message: bytes, request_id: str, within_s: float
+        self,
+        shard_id: ShardId,
+        kind: int,
+        message: bytes,
+        request_id: str,
+        within_s: float,
+        max_staleness_s: float = 0.0,
     ) -> Reply:
         """Ask and wait; DEADLINE_EXCEEDED when no answer came in time, UNAVAILABLE on a break."""
-        if len(message) > BATCH_BYTES:
+        if len(message) > BATCH_BYTES and kind in (WRITE, READ):
             return await self._submit_alone(shard_id, kind, message, request_id, within_s)
         loop = asyncio.get_running_loop()
         self._numbers += 1
         number = self._numbers
         answer: asyncio.Future[Reply] = loop.create_future()
         self._waiting[number] = answer
-        self._queue.append((number, shard_id, kind, message, request_id))
+        self._queue.append((number, shard_id, kind, message, request_id, max_staleness_s))
         self._wake.set()
         if self._stream is None or self._stream.done():
             self._stream = loop.create_task(self._run())
@@ -217,13 +223,14 @@ class SubmitChannel:
         asked = [request for request in taken if request[0] in self._waiting]
         if not asked:
             return None
-        numbers, shards, kinds, messages, names = zip(*asked, strict=True)
+        numbers, shards, kinds, messages, names, bounds = zip(*asked, strict=True)
         return client_pb2.SubmitRequests(
             numbers=numbers,
             shard_ids=shards,
             kinds=bytes(kinds),
             messages=messages,
             request_ids=names,
+            max_staleness_s=bounds if READ_STALE in kinds else (),
         )
 
     def _take(self, replies: client_pb2.SubmitReplies) -> None:

@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0c\x63lient.proto\x12\x07lolraft\"j\n\x0eSubmitRequests\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\x11\n\tshard_ids\x18\x02 \x03(\r\x12\r\n\x05kinds\x18\x03 \x01(\x0c\x12\x10\n\x08messages\x18\x04 \x03(\x0c\x12\x13\n\x0brequest_ids\x18\x05 \x03(\t\"U\n\rSubmitReplies\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\r\n\x05\x63odes\x18\x02 \x01(\x0c\x12\x10\n\x08messages\x18\x03 \x03(\x0c\x12\x12\n\nleader_ids\x18\x04 \x03(\t\"6\n\x0fTransferRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\x11\n\tserver_id\x18\x02 \x01(\t\"\"\n\rTransferReply\x12\x11\n\tleader_id\x18\x01 \x01(\t2\x8f\x01\n\x06\x43lient\x12=\n\x06Submit\x12\x17.lolraft.SubmitRequests\x1a\x16.lolraft.SubmitReplies(\x01\x30\x01\x12\x46\n\x12TransferLeadership\x12\x18.lolraft.TransferRequest\x1a\x16.lolraft.TransferReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0c\x63lient.proto\x12\x07lolraft\"\x83\x01\n\x0eSubmitRequests\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\x11\n\tshard_ids\x18\x02 \x03(\r\x12\r\n\x05kinds\x18\x03 \x01(\x0c\x12\x10\n\x08messages\x18\x04 \x03(\x0c\x12\x13\n\x0brequest_ids\x18\x05 \x03(\t\x12\x17\n\x0fmax_staleness_s\x18\x06 \x03(\x01\"U\n\rSubmitReplies\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\r\n\x05\x63odes\x18\x02 \x01(\x0c\x12\x10\n\x08messages\x18\x03 \x03(\x0c\x12\x12\n\nleader_ids\x18\x04 \x03(\t\"6\n\x0fTransferRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\x11\n\tserver_id\x18\x02 \x01(\t\"\"\n\rTransferReply\x12\x11\n\tleader_id\x18\x01 \x01(\t2\x8f\x01\n\x06\x43lient\x12=\n\x06Submit\x12\x17.lolraft.SubmitRequests\x1a\x16.lolraft.SubmitReplies(\x01\x30\x01\x12\x46\n\x12TransferLeadership\x12\x18.lolraft.TransferRequest\x1a\x16.lolraft.TransferReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'client_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBMITREQUESTS']._serialized_start=25
-  _globals['_SUBMITREQUESTS']._serialized_end=131
-  _globals['_SUBMITREPLIES']._serialized_start=133
-  _globals['_SUBMITREPLIES']._serialized_end=218
-  _globals['_TRANSFERREQUEST']._serialized_start=220
-  _globals['_TRANSFERREQUEST']._serialized_end=274
-  _globals['_TRANSFERREPLY']._serialized_start=276
-  _globals['_TRANSFERREPLY']._serialized_end=310
-  _globals['_CLIENT']._serialized_start=313
-  _globals['_CLIENT']._serialized_end=456
+  _globals['_SUBMITREQUESTS']._serialized_start=26
+  _globals['_SUBMITREQUESTS']._serialized_end=157
+  _globals['_SUBMITREPLIES']._serialized_start=159
+  _globals['_SUBMITREPLIES']._serialized_end=244
+  _globals['_TRANSFERREQUEST']._serialized_start=246
+  _globals['_TRANSFERREQUEST']._serialized_end=300
+  _globals['_TRANSFERREPLY']._serialized_start=302
+  _globals['_TRANSFERREPLY']._serialized_end=336
+  _globals['_CLIENT']._serialized_start=339
+  _globals['_CLIENT']._serialized_end=482
 # @@protoc_insertion_point(module_scope)

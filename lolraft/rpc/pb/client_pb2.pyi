@@ -7,18 +7,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubmitRequests(_message.Message):
-    __slots__ = ("numbers", "shard_ids", "kinds", "messages", "request_ids")
+    __slots__ = ("numbers", "shard_ids", "kinds", "messages", "request_ids", "max_staleness_s")
     NUMBERS_FIELD_NUMBER: _ClassVar[int]
     SHARD_IDS_FIELD_NUMBER: _ClassVar[int]
     KINDS_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     REQUEST_IDS_FIELD_NUMBER: _ClassVar[int]
+    MAX_STALENESS_S_FIELD_NUMBER: _ClassVar[int]
     numbers: _containers.RepeatedScalarFieldContainer[int]
     shard_ids: _containers.RepeatedScalarFieldContainer[int]
     kinds: bytes
     messages: _containers.RepeatedScalarFieldContainer[bytes]
     request_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, numbers: _Optional[_Iterable[int]] = ..., shard_ids: _Optional[_Iterable[int]] = ..., kinds: _Optional[bytes] = ..., messages: _Optional[_Iterable[bytes]] = ..., request_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    max_staleness_s: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, numbers: _Optional[_Iterable[int]] = ..., shard_ids: _Optional[_Iterable[int]] = ..., kinds: _Optional[bytes] = ..., messages: _Optional[_Iterable[bytes]] = ..., request_ids: _Optional[_Iterable[str]] = ..., max_staleness_s: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class SubmitReplies(_message.Message):
     __slots__ = ("numbers", "codes", "messages", "leader_ids")
