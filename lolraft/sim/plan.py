@@ -22,6 +22,8 @@ AMBUSHES = (
 )  # fmt: skip
 """Moments at which a fault may be aimed; `ambushes.py` has them."""
 
+READS = ("read", "read-lease", "read-local", "read-stale")
+
 CALM_KINDS = ("crash", "pause", "isolate", "slow_network")
 
 
@@ -49,6 +51,9 @@ class Plan:
     append_entries: int = 4096  # In one message; few make many small steps.
     pieces: int = 1  # A snapshot travels in so many pieces at least.
     grows: bool = False  # Bootstrapped by one member, the others are added.
+    reads: tuple[str, ...] = ("read",)  # Values of `RequestKind`: clients choose among them.
+    lease_s: float = 0.0  # 0: no leases. In a world with leases no clock jumps,
+    clock_drift: float = 0.1  # and the rates of two clocks differ by so much at most, as a ratio.
     leaves_dead: bool = False  # A minority stays dead while progress is demanded.
 
     @classmethod
@@ -60,6 +65,7 @@ class Plan:
         small = chance.random() < 0.5
         members = chance.choice((1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 7))
         number = chance.choice((1, 1, 1, 2, 3, 5, 8))
+        reading = Random(f"{seed} reads")
         return cls(
             seed=seed,
             nodes=members if nodes is None else nodes,
@@ -80,4 +86,7 @@ class Plan:
             grows=chance.random() < 0.15,
             leaves_dead=chance.random() < 0.3,
             append_entries=chance.choice((1, 2, 4096, 4096)),
+            reads=reading.choice((("read",), READS, READS)),
+            lease_s=reading.choice((0.0, 0.0, 0.3, 0.5, 1.0)),
+            clock_drift=reading.choice((0.02, 0.1, 0.2)),
         )

@@ -88,6 +88,8 @@ class World:
                 tail_entries=plan.tail_entries,
                 session_entries=plan.session_entries,
                 answer_s=ANSWER_S,
+                lease_s=plan.lease_s,
+                clock_drift=plan.clock_drift,
                 limits=Limits(append_entries=plan.append_entries),
             )
             self.nodes[name] = SimNode(self, record, config)

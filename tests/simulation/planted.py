@@ -21,6 +21,7 @@ class Mistake:
     after: str
     seed: int = 0
     aim: dict[str, object] = field(default_factory=dict)
+    story: str = ""  # A test in this folder that fails with it, where seeds need too long.
 
 
 PLANTED = (

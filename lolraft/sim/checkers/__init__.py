@@ -15,6 +15,7 @@ from lolraft.sim.checkers.log_matching import LogMatching
 from lolraft.sim.checkers.objections import Objections
 from lolraft.sim.checkers.one_vote import OneVote
 from lolraft.sim.checkers.queues import Queues
+from lolraft.sim.checkers.staleness import Staleness
 from lolraft.sim.checkers.state_machine_safety import StateMachineSafety
 from lolraft.sim.checkers.tickets import Tickets
 
@@ -30,6 +31,7 @@ ALL: tuple[type[Checker], ...] = (
     ExactlyOnce,
     Acknowledged,
     Linearizability,
+    Staleness,
     LedgerTruth,
     Objections,
     Tickets,
