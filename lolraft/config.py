@@ -101,10 +101,10 @@ class Config:
     leader answers them alone while a quorum of voters has promised it for so long, by
     CLOCK_BOOTTIME, to vote for nobody; the price is that failover waits for `lease_s` after the
     leader's last heartbeat, and each start for as long. Lease reads are linearizable only while
-    `clock_drift` is true: by so much, as a ratio, the rates of two nodes' clocks differ at most (0.05: each within
-    2.5 % of the true rate), and none of them jumps. Both are the same on every node. A node that
-    promises less than another, or nothing, only makes leases shorter; a `clock_drift` smaller than
-    the true one makes reads stale.
+    `clock_drift` is true: by so much, as a ratio, the rates of two nodes' clocks differ at most
+    (0.05: each within 2.5 % of the true rate), and none of them jumps. Both are the same on every
+    node. A node that promises less than another, or nothing, only makes leases shorter; a
+    `clock_drift` smaller than the true one makes reads stale.
 
     Raises:
         ConfigError: a value makes no sense; the text says which.

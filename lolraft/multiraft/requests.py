@@ -141,8 +141,8 @@ def _stand(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
         return
     promised_s = leases.promised_until_s(node, shard)
     if promised_s > node.now_s:
-        request.until_s = promised_s
-        insort(shard.waiting, (promised_s, ticket))
+        request.until_s = promised_s + 1e-6  # Deadlines are met within less; a promise is kept.
+        insort(shard.waiting, (request.until_s, ticket))
         node.waiting_shards.add(shard.shard_id)
     else:
         node.todo.append((shard, TimeoutNow()))

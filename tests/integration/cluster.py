@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from lab.cluster.base import free_port as lab_port
 from lolraft.app import RaftApp
@@ -105,14 +106,14 @@ class Cluster:
         shards: tuple[ShardId, ...] = (0,),
         static: bool = True,
         app: Callable[[ShardId, Path], RaftApp] = diary,
-        **settings: int,
+        **settings: Any,  # noqa: ANN401  # More of `Config`.
     ) -> None:
         self.directory = directory
         self.ids = [free_id() for _ in range(count)]
         self.shards = shards
         self.members = tuple(self.ids) if static else ()
         self.app = app
-        self.settings = settings  # More of `Config`.
+        self.settings = settings
         self.nodes: dict[NodeId, RaftNode] = {}
 
     async def __aenter__(self) -> Cluster:

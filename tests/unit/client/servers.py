@@ -24,6 +24,8 @@ class Asked:
     number: int
     message: bytes
     request_id: str
+    kind: int = 0
+    bounds_s: tuple[float, ...] = ()  # Of its whole batch.
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,9 @@ class _Client(client_pb2_grpc.ClientServicer):
             if fake.batches >= fake.ends_streams_after:
                 fake.ends_streams_after = 10**9
                 return
-            rows = zip(batch.numbers, batch.messages, batch.request_ids, strict=True)
-            asked = [Asked(number, message, name) for number, message, name in rows]
+            bounds_s = tuple(batch.max_staleness_s)
+            columns = (batch.numbers, batch.messages, batch.request_ids, batch.kinds)
+            asked = [Asked(*row, bounds_s) for row in zip(*columns, strict=True)]
             fake.asked += asked
             told = [(one.number, fake.say(one)) for one in asked]
             answers = [(number, answer) for number, answer in told if answer is not None]
