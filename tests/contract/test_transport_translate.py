@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -263,3 +264,10 @@ def test_an_envelope_with_a_bent_byte_is_found() -> None:
     wire.envelope.clock_index = 5
     with pytest.raises(Malformed, match="checksum"):
         translate_back.piece(wire.SerializeToString())
+
+
+@pytest.mark.parametrize("promised_s", [-1.0, math.nan, math.inf])
+def test_promises_of_no_length(promised_s: float) -> None:
+    ack = pb.NodeHeartbeatAck(sender=SENDER, promised_s=promised_s)
+    with pytest.raises(Malformed, match="promises"):
+        translate_back.ack(ack.SerializeToString())

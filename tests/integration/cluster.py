@@ -152,7 +152,8 @@ class Cluster:
 
     def shard(self, node_id: NodeId, shard_id: ShardId = 0) -> ShardReport:
         """Return what the node says of the shard."""
-        report = self.nodes[node_id].driver.machine.report(time.monotonic())
+        driver = self.nodes[node_id].driver
+        report = driver.machine.report(driver.clock())
         return next(shard for shard in report.shards if shard.shard_id == shard_id)
 
     def leaders(self, shard_id: ShardId = 0) -> list[NodeId]:

@@ -177,6 +177,23 @@ ASK = {
     "no time": (("read", NOBODY, "x", "--timeout", "0"), "--timeout is a number"),
     "less than no time": (("status", NOBODY, "--timeout=-1"), "--timeout is a number"),
     "a time that is not a number": (("status", NOBODY, "--timeout", "nan"), "--timeout is a"),
+    "an unknown consistency": (("read", NOBODY, "x", "--consistency", "some"), "invalid choice"),
+    "a stale read without a bound": (
+        ("read", NOBODY, "x", "--consistency", "stale"),
+        "--consistency stale needs --max-staleness",
+    ),
+    "a bound below all": (
+        ("read", NOBODY, "x", "--consistency", "stale", "--max-staleness=-1"),
+        "--max-staleness: a number of seconds, 0 or more",
+    ),
+    "a bound that is not a number": (
+        ("read", NOBODY, "x", "--consistency", "stale", "--max-staleness", "nan"),
+        "--max-staleness: a number of seconds, 0 or more",
+    ),
+    "a bound for a read that has none": (
+        ("read", NOBODY, "x", "--max-staleness", "1"),
+        "--max-staleness goes with --consistency stale",
+    ),
     "no hexadecimal": (("write", NOBODY, "xyz", "--hex"), "pairs of hexadecimal digits"),
     "no text": (("write", NOBODY, "\udcff", "--hex"), "pairs of hexadecimal digits"),
     "one TLS file": (("read", NOBODY, "x", "--tls-key", "apps.py"), "go together"),
