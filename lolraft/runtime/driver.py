@@ -187,7 +187,7 @@ class Driver:
         if self._stopped or self._machine is None or self.failed.done():
             return
         events, self._inbox = self._inbox, []
-        now_s = self.clock()
+        now_s = self.clock()  # After the events were taken: reads by lease are as of now (S6).
         try:
             effects = self._machine.turn(now_s, events)
             self.trace.record(now_s, events, effects)

@@ -80,6 +80,9 @@ def says(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
 
 
 SERVE = {
+    "a lease of no use": (["ID", "--lease", "0.05"], "ends before the next heartbeat"),
+    "a lease that is no time": (["ID", "--lease=-1"], "lease_s is a number of seconds"),
+    "a drift that is no ratio": (["ID", "--clock-drift", "5"], "clock_drift is a ratio"),
     "no id": ([], "which node?"),
     "an id that is none": (["ftp://x"], "looks like http://host:50000"),
     "an id with a path": (["http://a:1/b"], "looks like http://host:50000"),
