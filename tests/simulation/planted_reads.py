@@ -48,6 +48,13 @@ PLANTED_READS = (
         story=f"{LEASES}::test_who_starts_votes_for_nobody_for_the_largest_lease",
     ),
     Mistake(
+        "a promise leaves before its length is durable (S6)",
+        "multiraft/leases.py",
+        "        node.ballot_batch = node.next_batch\n",
+        "        pass\n",
+        story=f"{LEASES}::test_the_largest_lease_is_on_disk_before_the_first_promise",
+    ),
+    Mistake(
         "force_vote breaks the promise (S6)",
         "raft/election.py",
         "    if state.now_s < state.promised_until_s and not request.released:\n",

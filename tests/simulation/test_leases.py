@@ -224,3 +224,22 @@ def test_a_lease_read_waits_for_the_barrier() -> None:
     stage.run(0.3)
     answer = stage.told(stage.ask(new, LEASE, "k"))
     assert (answer.code, answer.message) == (Code.OK, b"new")
+
+
+def test_the_largest_lease_is_on_disk_before_the_first_promise() -> None:
+    stage, leader = staged(15, lease_s=0.0)
+    follower = stage.followers()[0]
+    assert leader.machine is not None
+    known = leader.machine.node.peers[follower.node_id]
+    epoch = known.own_epoch
+    follower.crash()
+    follower.config = replace(follower.config, lease_s=0.9)
+    follower.disk.is_stuck = True
+    follower.start()
+    stage.run(0.5)
+    assert known.own_epoch == epoch, "nothing has been acked"
+    follower.disk.move()
+    stage.until(lambda: known.own_epoch > epoch, 1.0)
+    record = follower.disk.rows.node
+    assert record is not None
+    assert record.lease_s == 0.9
