@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lolraft.app import RaftApp
     from lolraft.client import RaftClient
     from lolraft.config import Config, Tls, parse_shards
+    from lolraft.consistency import Consistency
     from lolraft.errors import ConfigError, LolraftError, Rejected, RequestFailed
     from lolraft.node import RaftNode
     from lolraft.state_app import StateApp
@@ -21,6 +22,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 _HOMES = {
     "Config": "config",
     "ConfigError": "errors",
+    "Consistency": "consistency",
     "LolraftError": "errors",
     "RaftApp": "app",
     "RaftClient": "client",
@@ -35,6 +37,7 @@ _HOMES = {
 __all__ = [
     "Config",
     "ConfigError",
+    "Consistency",
     "LolraftError",
     "RaftApp",
     "RaftClient",

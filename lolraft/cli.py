@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lolraft import cli_ask, cli_backup, cli_recover, cli_serve
 from lolraft.config import Tls
+from lolraft.consistency import Consistency
 from lolraft.errors import ConfigError, LolraftError
 from lolraft.runtime.loop import run
 from lolraft.storage.interface import StorageError
@@ -77,6 +78,8 @@ def build_parser() -> argparse.ArgumentParser:
         message.add_argument("--hex", action="store_true", help="the message is hexadecimal")
         if name == "write":
             message.add_argument("--request-id", help="execute once, however often it is sent")
+        else:
+            _add_consistency(message)
     _add_operators(commands)
     _add_saving(commands)
     return parser
@@ -129,6 +132,22 @@ def _add_saving(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
 
 
+def _add_consistency(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--consistency",
+        choices=[item.value for item in Consistency],
+        default=Consistency.LINEARIZABLE.value,
+        help="who answers: the leader (default), any replica (local), the leader by its lease,"
+        " any replica that is not too old (stale)",
+    )
+    parser.add_argument(
+        "--max-staleness",
+        type=float,
+        metavar="SECONDS",
+        help="with --consistency stale: how old the answer may be; inf takes any age",
+    )
+
+
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="?", metavar="ID", help="http://host:port; else $address")
     parser.add_argument("--listen", default="", metavar="HOST:PORT", help="default: the id's port")
@@ -147,6 +166,16 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="above 0 prefers to lead, below avoids it",
+    )
+    parser.add_argument(
+        "--lease", type=float, default=0.0, metavar="SECONDS", help="of a leader; 0, default: none"
+    )
+    parser.add_argument(
+        "--clock-drift",
+        type=float,
+        default=0.05,
+        metavar="RATIO",
+        help="how far the rates of two clocks differ at most, for leases; default: 0.05",
     )
     parser.add_argument("--enable-faults", action="store_true", help="let lolraft.Faults break it")
     _add_tls(parser)

@@ -16,6 +16,7 @@ from google.protobuf.json_format import MessageToDict
 from lolraft.client import RaftClient
 from lolraft.client_stream import channel_to
 from lolraft.config import Tls, normalise_node_id, parse_servers
+from lolraft.consistency import Consistency
 from lolraft.errors import ConfigError, RequestFailed
 from lolraft.raft.types import NodeId
 from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
@@ -29,6 +30,8 @@ async def ask(options: argparse.Namespace, tls: Tls | None) -> int:
         raise ConfigError(f"--shard is a number from 0 to {2**32 - 1}")
     if not 0 < options.timeout < math.inf:
         raise ConfigError("--timeout is a number of seconds above 0")
+    if options.command == "read":
+        check_staleness(options)
     if options.command == "status":
         return await status(options, tls)
     async with RaftClient(options.addresses, timeout_s=options.timeout, tls=tls) as client:
@@ -44,7 +47,12 @@ async def _do(client: RaftClient, options: argparse.Namespace) -> bytes | None:
             message = message_of(options)
             return await client.write(shard, message, request_id=options.request_id)
         case "read":
-            return await client.read(shard, message_of(options))
+            return await client.read(
+                shard,
+                message_of(options),
+                consistency=Consistency(options.consistency),
+                max_staleness_s=options.max_staleness,
+            )
         case "add-server":
             server = normalise_node_id(options.server)
             await client.add_server(shard, server, as_learner=options.as_learner)
@@ -60,6 +68,22 @@ async def _do(client: RaftClient, options: argparse.Namespace) -> bytes | None:
             target = normalise_node_id(options.to) if options.to else ""
             await client.transfer_leadership(shard, target)
     return None
+
+
+def check_staleness(options: argparse.Namespace) -> None:
+    """
+    Check what a command line says of the age of an answer.
+
+    Raises:
+        ConfigError: --max-staleness and --consistency do not go together.
+    """
+    stale = options.consistency == Consistency.STALE.value
+    if options.max_staleness is not None and not stale:
+        raise ConfigError("--max-staleness goes with --consistency stale")
+    if stale and (options.max_staleness is None or not options.max_staleness >= 0):
+        raise ConfigError(
+            "--consistency stale needs --max-staleness: a number of seconds, 0 or more, or inf"
+        )
 
 
 def message_of(options: argparse.Namespace) -> bytes:

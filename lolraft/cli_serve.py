@@ -64,6 +64,8 @@ def settings_of(options: argparse.Namespace, tls: Tls | None) -> Settings:
         snapshot_entries=options.snapshot_entries,
         tail_entries=options.tail_entries,
         priority=options.priority,
+        lease_s=options.lease,
+        clock_drift=options.clock_drift,
         tls=tls,
         app_name=options.app,
     )

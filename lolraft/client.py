@@ -11,8 +11,20 @@ from typing import Any, TypeVar
 
 from lolraft.client_operators import Operators, built, failed
 from lolraft.client_sessions import ClientSessions
-from lolraft.client_stream import CLOSED, READ, WRITE, Refused, Reply, SubmitChannel, answer_of
+from lolraft.client_stream import (
+    CLOSED,
+    READ,
+    READ_LEASE,
+    READ_LOCAL,
+    READ_STALE,
+    WRITE,
+    Refused,
+    Reply,
+    SubmitChannel,
+    answer_of,
+)
 from lolraft.config import Tls, normalise_node_id
+from lolraft.consistency import Consistency
 from lolraft.errors import ConfigError, RequestFailed
 from lolraft.multiraft.commands import WriteId
 from lolraft.raft.types import NodeId, ShardId
@@ -34,6 +46,13 @@ ELSEWHERE = {"FAILED_PRECONDITION", "NOT_FOUND"}
 One server's word, not the group's: it was removed, never joined, or does not host the shard. A
 leader's refusal names the leader, and is the group's.
 """
+
+KINDS = {
+    Consistency.LINEARIZABLE: READ,
+    Consistency.LEASE: READ_LEASE,
+    Consistency.LOCAL: READ_LOCAL,
+    Consistency.STALE: READ_STALE,
+}
 
 Answer = TypeVar("Answer")
 
@@ -129,15 +148,29 @@ class RaftClient(Operators):
         return await self._sessions.write(shard_id, patience_s, send)
 
     async def read(
-        self, shard_id: ShardId, message: bytes, *, timeout_s: float | None = None
+        self,
+        shard_id: ShardId,
+        message: bytes,
+        *,
+        consistency: Consistency = Consistency.LINEARIZABLE,
+        max_staleness_s: float | None = None,
+        timeout_s: float | None = None,
     ) -> bytes:
         """
         Ask the app, linearizably: the answer contains every write that was acknowledged before.
 
+        *consistency* chooses who answers and what that promises, see `Consistency`. LOCAL and STALE
+        reads go to one of the servers that this client was given, the same one while it answers.
+        *max_staleness_s* goes with STALE, and only with it: how old the answer may be, in seconds,
+        0 or more, as of the moment when the server took the read; what the read then waits for the
+        app, and its way back, are not counted. `math.inf` takes any age.
+
         Raises:
-            RequestFailed: see `write`; a read changes nothing.
+            RequestFailed: see `write`; a read changes nothing. INVALID_ARGUMENT without a bound
+                where one is needed, or with one where there is none.
         """
-        return await self._submit(shard_id, READ, message, "", timeout_s)
+        bound_s = bound_of(consistency, max_staleness_s)
+        return await self._submit(shard_id, KINDS[consistency], message, "", timeout_s, bound_s)
 
     async def _submit(
         self,
@@ -146,6 +179,7 @@ class RaftClient(Operators):
         message: bytes,
         request_id: str | Callable[[], WriteId],
         timeout_s: float | None,
+        bound_s: float = 0.0,
     ) -> bytes:
         """Ask until there is an answer; every try carries the id, or what it is at that time."""
         if not isinstance(message, bytes):
@@ -161,14 +195,20 @@ class RaftClient(Operators):
 
         async def attempt(node: SubmitChannel, within_s: float) -> bytes:
             name = request_id if isinstance(request_id, str) else request_id()
-            reply = await node.submit(shard_id, kind, message, name, within_s)
+            reply = await node.submit(shard_id, kind, message, name, within_s, bound_s)
             if reply.code == "OK":
                 self._learn_leader(shard_id, reply.leader_id)
                 return reply.message
             raise Refused(reply)
 
-        once = kind == READ or bool(request_id)
-        return await self._try(shard_id, attempt, timeout_s, changes=kind == WRITE, repeats=once)
+        return await self._try(
+            shard_id,
+            attempt,
+            timeout_s,
+            changes=kind == WRITE,
+            repeats=kind != WRITE or bool(request_id),
+            anywhere=kind in (READ_LOCAL, READ_STALE),
+        )
 
     async def _register(self, shard_id: ShardId, nonce: bytes, within_s: float) -> int:
         request = built(client_pb2.RegisterClientRequest, shard_id=shard_id, nonce=nonce)
@@ -206,6 +246,7 @@ class RaftClient(Operators):
         changes: bool,
         repeats: bool,
         try_s: float = TRY_S,
+        anywhere: bool = False,
     ) -> Answer:
         until_s = time.monotonic() + self._patience_s(shard_id, timeout_s)
         pause_s = FIRST_PAUSE_S
@@ -218,7 +259,7 @@ class RaftClient(Operators):
                 raise RequestFailed("CANCELLED", CLOSED.decode(), outcome_known=not open_outcome)
             left_s = until_s - time.monotonic()
             within_s = max(0.001, min(try_s, left_s))
-            server = self._choose(shard_id, not_here)
+            server = self._choose(None if anywhere else shard_id, not_here)
             try:
                 return await attempt(self._node(server), within_s)
             except Refused as refused:
@@ -226,7 +267,7 @@ class RaftClient(Operators):
             is_word = reply.code != "DEADLINE_EXCEEDED" or within_s >= LEAST_TRY_S
             if is_word and (told is None or told.leader_id is None or reply.leader_id is not None):
                 told = reply
-            self._learn(shard_id, server, reply)
+            self._learn(shard_id, server, reply, anywhere)
             open_outcome |= changes and reply.maybe_executed
             left_s = until_s - time.monotonic()
             if reply.code in ELSEWHERE and reply.leader_id is None and left_s > 0:
@@ -240,8 +281,9 @@ class RaftClient(Operators):
                 or not (repeats or not reply.maybe_executed)
             ):
                 raise failed(told or reply, outcome_known=not open_outcome)
-            if reply.leader_id is not None and reply.leader_id not in {server, *hinted}:
-                hinted.add(reply.leader_id)  # At once, but two must not send us to and fro.
+            hint = None if anywhere else reply.leader_id
+            if hint is not None and hint not in {server, *hinted}:
+                hinted.add(hint)  # At once, but two must not send us to and fro.
                 continue
             hinted.clear()
             await asyncio.sleep(wait_s)
@@ -256,8 +298,8 @@ class RaftClient(Operators):
             raise RequestFailed("INVALID_ARGUMENT", f"timeout_s is positive, not {patience_s}")
         return patience_s
 
-    def _choose(self, shard_id: ShardId, not_here: set[NodeId]) -> NodeId:
-        leader = self._leaders.get(shard_id)
+    def _choose(self, shard_id: ShardId | None, not_here: set[NodeId]) -> NodeId:
+        leader = None if shard_id is None else self._leaders.get(shard_id)
         if leader is not None:
             return leader
         start = self._next % len(self._servers)
@@ -271,15 +313,17 @@ class RaftClient(Operators):
         if leader_id is not None and self._shunned.get(leader_id, 0.0) <= time.monotonic():
             self._leaders[shard_id] = leader_id
 
-    def _learn(self, shard_id: ShardId, asked: NodeId, reply: Reply) -> None:
+    def _learn(self, shard_id: ShardId, asked: NodeId, reply: Reply, anywhere: bool) -> None:
         if reply.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED") and asked not in self._servers:
             self._shunned[asked] = time.monotonic() + SHUN_S
         if reply.leader_id is not None and reply.leader_id != asked:
             self._leaders[shard_id] = reply.leader_id
-            return
-        if reply.code == "RESOURCE_EXHAUSTED":
+            if not anywhere:
+                return
+        elif reply.code == "RESOURCE_EXHAUSTED" and not anywhere:
             return  # It leads, and will have room again: no other server has more.
-        self._leaders.pop(shard_id, None)
+        else:
+            self._leaders.pop(shard_id, None)
         self._next += 1
 
     def _node(self, server: NodeId) -> SubmitChannel:
@@ -291,3 +335,24 @@ class RaftClient(Operators):
             node = SubmitChannel(server, self._tls, target)
             self._nodes[server] = node
         return node
+
+
+def bound_of(consistency: Consistency, max_staleness_s: float | None) -> float:
+    """
+    Return how old the answer to a read may be, in seconds; 0 where that is not the question.
+
+    Raises:
+        RequestFailed: INVALID_ARGUMENT, the two do not go together; the text says what would.
+    """
+    stale = consistency is Consistency.STALE
+    if not stale and max_staleness_s is None:
+        return 0.0
+    if not stale:
+        text = f"max_staleness_s goes with stale reads, not with {consistency.value} ones"
+    elif max_staleness_s is None:
+        text = "a stale read needs max_staleness_s: seconds, 0 or more, or math.inf for any age"
+    elif not max_staleness_s >= 0:
+        text = f"max_staleness_s is a number of seconds, 0 or more, not {max_staleness_s}"
+    else:
+        return float(max_staleness_s)
+    raise RequestFailed("INVALID_ARGUMENT", text)

@@ -19,7 +19,7 @@ from lolraft.rpc.pb import client_pb2, client_pb2_grpc, lolraft_pb2_grpc
 NAMES = {status.value[0]: status.name for status in grpc.StatusCode}
 BATCH = 1_024  # Requests in one message, at most.
 BATCH_BYTES = 2 * 1024 * 1024
-WRITE, READ = 0, 1
+WRITE, READ, READ_LEASE, READ_LOCAL, READ_STALE = range(5)  # `SubmitRequests.kinds`.
 TOO_LONG = b"larger than max"  # What gRPC says of a message that the server does not take.
 NO_SESSION = WriteId(0, 0, 0)
 LEADER_KEY = "lolraft-leader"
@@ -51,7 +51,7 @@ class Reply(NamedTuple):
 
 
 NOT_EXECUTED = ("OK", "RESOURCE_EXHAUSTED", "NOT_FOUND", "INVALID_ARGUMENT", "OUT_OF_RANGE")
-Request = tuple[int, ShardId, int, bytes, RequestId]
+Request = tuple[int, ShardId, int, bytes, RequestId, float]
 
 
 def reply_of(error: grpc.aio.AioRpcError) -> Reply:
@@ -126,7 +126,7 @@ async def answer_of(call: Awaitable[Answer]) -> Answer:
 
 def batch_of(asked: list[Request]) -> client_pb2.SubmitRequests:
     """Return requests as the columns in which they travel."""
-    numbers, shards, kinds, messages, ids = zip(*asked, strict=True)
+    numbers, shards, kinds, messages, ids, bounds = zip(*asked, strict=True)
     of_sessions = [name if type(name) is WriteId else NO_SESSION for name in ids]
     sessions, sequences, lowest = zip(*of_sessions, strict=True)
     some = any(sessions)
@@ -139,6 +139,7 @@ def batch_of(asked: list[Request]) -> client_pb2.SubmitRequests:
         sessions=sessions if some else (),
         sequences=sequences if some else (),
         lowest_unanswered=lowest if some else (),
+        max_staleness_s=bounds if READ_STALE in kinds else (),
     )
 
 
@@ -167,17 +168,23 @@ class SubmitChannel:
         self._stream: asyncio.Task[None] | None = None
 
     async def submit(
-        self, shard_id: ShardId, kind: int, message: bytes, request_id: RequestId, within_s: float
+        self,
+        shard_id: ShardId,
+        kind: int,
+        message: bytes,
+        request_id: RequestId,
+        within_s: float,
+        max_staleness_s: float = 0.0,
     ) -> Reply:
         """Ask and wait; DEADLINE_EXCEEDED when no answer came in time, UNAVAILABLE on a break."""
-        if len(message) > BATCH_BYTES:
+        if len(message) > BATCH_BYTES and kind in (WRITE, READ):
             return await self._submit_alone(shard_id, kind, message, request_id, within_s)
         loop = asyncio.get_running_loop()
         self._numbers += 1
         number = self._numbers
         answer: asyncio.Future[Reply] = loop.create_future()
         self._waiting[number] = answer
-        self._queue.append((number, shard_id, kind, message, request_id))
+        self._queue.append((number, shard_id, kind, message, request_id, max_staleness_s))
         self._wake.set()
         if self._stream is None or self._stream.done():
             self._stream = loop.create_task(self._run())
@@ -196,7 +203,7 @@ class SubmitChannel:
         """Ask on a stream of its own: a message that the server finds too long ends its stream."""
         call = self.client.Submit(timeout=within_s)
         try:
-            await answer_of(call.write(batch_of([(1, shard_id, kind, message, request_id)])))
+            await answer_of(call.write(batch_of([(1, shard_id, kind, message, request_id, 0.0)])))
             await answer_of(call.done_writing())
             replies = await answer_of(call.read())
         except asyncio.InvalidStateError:  # It had ended before all was written.

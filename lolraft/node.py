@@ -6,7 +6,6 @@ import asyncio
 import logging
 import secrets
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from lolraft.raft.types import NodeId, ShardId
 from lolraft.rpc.peer_listen import listen
 from lolraft.rpc.peer_transport import GrpcTransport
 from lolraft.runtime.apps import AppHost
+from lolraft.runtime.clock import boot_time_s
 from lolraft.runtime.driver import Driver
 from lolraft.runtime.faults import FaultBox, FaultyStorage, SkewedClock
 from lolraft.runtime.faulty_transport import FaultyTransport
@@ -200,7 +200,7 @@ class RaftNode:
     ) -> tuple[Transport, Storage, Callable[[], float]]:
         """Put the faults in, where they are enabled, and nothing elsewhere."""
         if not self.config.enable_faults:
-            return transport, storage, time.monotonic
+            return transport, storage, boot_time_s
         self._faults = FaultBox(self.config.node_id)
         return (
             FaultyTransport(transport, self._faults),
@@ -227,6 +227,8 @@ class RaftNode:
                 priority=config.priority,
                 # A frame holds what waits; the peer must be able to take it as one message.
                 outbox_bytes=config.max_message_bytes // 2,
+                lease_s=config.lease_s,
+                clock_drift=config.clock_drift,
             ),
             seed=secrets.randbits(64),
             now_s=now_s,

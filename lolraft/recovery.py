@@ -77,7 +77,7 @@ def holding_of(node_id: NodeId, shard_id: ShardId, record: ShardRecord) -> Holdi
         shard_id=shard_id,
         term=record.ballot.current_term,
         voted_for=record.ballot.voted_for,
-        last=state.last_clock,
+        last=state.log.last_clock,
         log_starts_after=state.log.base,
         committed=max(state.commit_index, min(1, state.log.last_index)),
         snapshot=record.snapshot.clock if record.snapshot is not None else None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from lolraft.multiraft.commands import key_of
 from lolraft.multiraft.effects import Respond
 from lolraft.multiraft.frames import ForwardReply, RequestKind
-from lolraft.multiraft.node import Node
+from lolraft.multiraft.node import IndexAnswer, Node
 from lolraft.raft.effects import Code
-from lolraft.raft.types import NodeId, Ticket
+from lolraft.raft.types import Index, NodeId, Ticket
 
 
 def refuse(
@@ -18,7 +18,12 @@ def refuse(
 
 
 def finish(
-    node: Node, ticket: Ticket, code: Code, message: bytes, leader_id: NodeId | None = None
+    node: Node,
+    ticket: Ticket,
+    code: Code,
+    message: bytes,
+    leader_id: NodeId | None = None,
+    index: Index = 0,
 ) -> None:
     """End a ticket, and those of its duplicates: here, or at the node that forwarded it."""
     request = node.requests.pop(ticket, None)
@@ -38,9 +43,20 @@ def finish(
     if request.origin is not None:
         origin, epoch, number = request.origin
         reply = ForwardReply(
-            number=number, to_epoch=epoch, code=code, message=message, leader_id=leader_id
+            number=number,
+            to_epoch=epoch,
+            code=code,
+            message=message,
+            leader_id=leader_id,
+            index=index,
         )
         node.peer(origin).outbox.reply(reply)
+    elif request.kind is RequestKind.READ_INDEX:
+        text = message.decode(errors="replace")
+        answer = IndexAnswer(
+            shard_id=request.shard_id, ticket=ticket, code=code, text=text, index=index
+        )
+        node.read_indexes.append(answer)
     elif not request.abandoned:
         node.out.append(Respond(ticket=ticket, code=code, message=message, leader_id=leader_id))
 

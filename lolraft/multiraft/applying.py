@@ -135,6 +135,8 @@ def serve_read(node: Node, shard: Shard, effect: ServeRead) -> None:
     request = node.requests.get(effect.ticket)
     if request is not None and request.kind is RequestKind.INDEX:
         answering.finish(node, effect.ticket, Code.OK, b"%d" % effect.index)
+    elif request is not None and request.kind is RequestKind.READ_INDEX:
+        answering.finish(node, effect.ticket, Code.OK, b"", index=effect.index)
         return
     message = shard.read_messages.pop(effect.ticket, None)
     if message is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lolraft.multiraft import beliefs, preference
+from lolraft.multiraft import beliefs, leases, preference
 from lolraft.multiraft.effects import SendAck, SendHeartbeat
 from lolraft.multiraft.frames import NodeHeartbeat, NodeHeartbeatAck
 from lolraft.multiraft.node import Node
@@ -131,6 +131,7 @@ def _ack(node: Node, peer: Peer, heartbeat: NodeHeartbeat, *, version: int) -> N
         pinned=node.pins.get(peer.node_id, 0),
         objections_version=objections_version,
         objections=tuple(sorted(peer.my_objections.items())) if unseen else None,
+        promised_s=leases.promise(node, peer) if version else 0.0,
     )
     # What this ack vouches for is durable first: the ballots of the claims, the pin.
     needs = max(node.ballot_batch, peer.pin_batch)
@@ -176,6 +177,7 @@ def on_ack(node: Node, ack: NodeHeartbeatAck) -> None:
     if sent_s is not None and sent_s > peer.acked_sent_s:
         peer.acked_sent_s = sent_s
         peer.round_trip_s = node.now_s - sent_s
+        leases.on_promise(node, peer, sent_s, ack.promised_s)
     peer.out_ledger.acknowledge(ack.ledger_version)
     if ack.objections is not None and ack.objections_version != peer.objections_version:
         peer.objections_version = ack.objections_version

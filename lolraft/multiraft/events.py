@@ -147,6 +147,7 @@ class ClientRequest:
     shard_id: ShardId
     message: bytes = b""  # As in `Forward`; transfer: "" means the best target.
     request_id: RequestId = ""
+    max_staleness_s: float = 0.0  # READ_STALE: the answer may be so old; `inf`: any age.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

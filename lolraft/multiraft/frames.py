@@ -9,20 +9,39 @@ from typing import TypeAlias
 from lolraft.multiraft.commands import RequestId
 from lolraft.raft.effects import Code
 from lolraft.raft.events import Message
-from lolraft.raft.types import NodeId, ShardId, Term
+from lolraft.raft.types import Index, NodeId, ShardId, Term
 
 
 class RequestKind(Enum):
     """Name a client's request, as it is forwarded to the leader's node."""
 
     WRITE = "write"
-    READ = "read"
+    READ = "read"  # Linearizable, at the leader.
     ADD_SERVER = "add-server"
     REMOVE_SERVER = "remove-server"
     TRANSFER = "transfer"  # `SendTimeoutNow` too, where there is a leader (S6).
     INDEX = "index"  # Answered with an index that all writes acknowledged before it are within.
     PROBE = "probe"  # To who is new: do you host the shard, which group, which incarnation?
     CHANGE_MEMBERS = "change-members"
+    READ_LEASE = "read-lease"  # At the leader, without a round while it holds a lease (S6).
+    READ_LOCAL = "read-local"  # Linearizable, at the replica that is asked; never forwarded.
+    READ_STALE = "read-stale"  # At the replica that is asked, of a bounded age; never forwarded.
+    READ_INDEX = "read-index"  # Of a node that reads itself: which index must I have applied?
+
+    @property
+    def is_read(self) -> bool:
+        """Return whether it changes nothing, so that it may be asked twice."""
+        return self in READS
+
+
+READS = (
+    RequestKind.READ,
+    RequestKind.READ_LEASE,
+    RequestKind.READ_LOCAL,
+    RequestKind.READ_STALE,
+    RequestKind.READ_INDEX,
+    RequestKind.INDEX,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +66,7 @@ class ForwardReply:
     leader_id: NodeId | None = None
     group: int = 0  # PROBE: the target's group id, low 64 bits; 0 for none.
     incarnation: int = 0  # PROBE: the target's.
+    index: Index = 0  # READ_INDEX.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +129,7 @@ class NodeHeartbeatAck:
     objections: tuple[tuple[ShardId, Term], ...] | None = (
         None  # None: unchanged since that version.
     )
+    promised_s: float = 0.0  # No vote for so long against what the receiver claims (S6).
 
 
 PeerTraffic: TypeAlias = Frame | NodeHeartbeat | NodeHeartbeatAck

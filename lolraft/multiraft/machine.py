@@ -16,6 +16,7 @@ from lolraft.multiraft import (
     beliefs,
     changes,
     disk,
+    leases,
     preference,
     proposals,
     reporting,
@@ -93,6 +94,7 @@ class NodeMachine:
         hosted = {shard_id: ShardRecord() for shard_id in record.hosted} | shards
         fresh = all(item == ShardRecord() for item in hosted.values())
         self._node = Node(record, hosted, config=config, seed=seed, now_s=now_s)
+        leases.begin(self._node)
         if config.members:
             self._bootstrap_statically(fresh)
         preference.count(self._node)
@@ -148,6 +150,8 @@ class NodeMachine:
         stepping.drain(node)
         beliefs.confirm_rounds(node)
         stepping.drain(node)
+        while requests.read_locally(node):
+            stepping.drain(node)
         disk.write_batch(node)
         beats.send_acks(node)
         beats.send_beats(node)

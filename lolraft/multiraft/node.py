@@ -6,6 +6,7 @@ import heapq
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from lolraft.errors import ConfigError
 from lolraft.multiraft.commands import RequestId
@@ -18,6 +19,7 @@ from lolraft.multiraft.records import NodeRecord, ShardRecord
 from lolraft.multiraft.sessions import Sessions
 from lolraft.multiraft.wishes import Wish
 from lolraft.raft import effects as core_effects
+from lolraft.raft.effects import Code
 from lolraft.raft.events import Event as CoreEvent
 from lolraft.raft.state import RaftState, restore
 from lolraft.raft.types import (
@@ -30,6 +32,9 @@ from lolraft.raft.types import (
     Ticket,
     Timing,
 )
+
+if TYPE_CHECKING:
+    from lolraft.multiraft.local_reads import LocalReads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,8 @@ class NodeConfig:
     apply_bytes: int = 16 * 1024 * 1024  # of so many bytes; the others stay in the log.
     wait_s: float = 0.8  # A request waits so long for a leader to be known.
     waiting_requests: int = 10_000  # And so many may wait.
+    lease_s: float = 0.0  # A leader's lease, by its voters' clocks; 0: none (S6).
+    clock_drift: float = 0.05  # How far the rates of two clocks differ at most, as a ratio.
     answer_s: float = 10.0  # A forwarded request waits so long for the leader's answer.
     tail_entries: int = 10_000  # Kept behind a snapshot for a live follower that needs them.
     snapshot_entries: int = 100_000  # A log that grew so much since the last snapshot wants one,
@@ -84,6 +91,7 @@ class Shard:
         "held",
         "jobs",
         "led_since_s",
+        "local",
         "pending",
         "pending_bytes",
         "pending_ids",
@@ -119,6 +127,7 @@ class Shard:
         self.read_messages: dict[Ticket, bytes] = {}
         self.confirms: deque[tuple[int, Term, int]] = deque()  # (round, term, seq needed).
         self.waiting: deque[tuple[float, Ticket]] = deque()  # Until a leader is known.
+        self.local: LocalReads | None = None
         self.led_since_s = 0.0
         self.snapshot_wanted_at: Index = state.last_applied  # Or found at; growth counts from it.
         self.grown_bytes = 0  # Bytes of commands since then.
@@ -134,6 +143,8 @@ class Request:
     request_id: RequestId
     origin: tuple[NodeId, int, int] | None = None  # (node, its epoch, its number): forwarded here.
     until_s: float = 0.0  # It may wait for a leader until then.
+    max_staleness_s: float = 0.0
+    stands: bool = False  # A transfer that becomes an election where nobody leads (S6).
     forwarded_to: NodeId | None = None
     answer_by_s: float = 0.0  # The leader that it was forwarded to answers until then.
     abandoned: bool = False
@@ -151,6 +162,17 @@ class Probe:
     incarnations: list[tuple[NodeId, int]] = field(default_factory=list)  # Of who has answered.
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexAnswer:
+    """How a question for a read index ended (`local_reads`)."""
+
+    shard_id: ShardId
+    ticket: Ticket
+    code: Code
+    text: str
+    index: Index
+
+
 class Node:
     """All state of the node machine."""
 
@@ -163,9 +185,7 @@ class Node:
         seed: int,
         now_s: float,
     ) -> None:
-        self.config = config
-        self.seed = seed
-        self.now_s = now_s
+        self.config, self.seed, self.now_s = config, seed, now_s
         self.node_id = config.node_id
         self.record = record
         self.record_changed = False
@@ -211,6 +231,9 @@ class Node:
         self.next_internal: Ticket = -1
         self.probes: dict[int, Probe] = {}  # Each under the numbers that it waits for.
         self.waiting_shards: set[ShardId] = set()
+        self.reading: set[ShardId] = set()  # Whose replica has reads of its own to serve.
+        self.read_indexes: list[IndexAnswer] = []  # Of this turn.
+        self.no_vote_before_s = 0.0  # A former life may have promised so (S6).
         self.forgets: deque[tuple[int, ShardId, Index]] = deque()  # After that batch (S5).
         self.removals: deque[tuple[int, ShardId, Ballot]] = deque()  # After that batch (S12).
         self.proposing: dict[ShardId, list[Ticket]] = {}  # Of this turn.
@@ -291,7 +314,7 @@ class Node:
             peer.out_ledger.acked = 0
             peer.sent.clear()
             peer.acked_seq = 0
-            peer.acked_sent_s = float("-inf")
+            peer.acked_sent_s = peer.lease_until_s = float("-inf")
             peer.pin_batch = self.next_batch  # Nothing leaves before it is durable.
         self.tell("epoch", f"epoch raised to {epoch}: a peer knew a higher one than this disk")
 

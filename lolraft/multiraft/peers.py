@@ -195,6 +195,7 @@ class Peer:
         "frame_epoch",
         "held_ack",
         "in_ledger",
+        "lease_until_s",
         "live",
         "live_since_s",
         "my_objections",
@@ -208,6 +209,7 @@ class Peer:
         "pin_batch",
         "pinned_us",
         "priority",
+        "promised_until_s",
         "ready",
         "refused",
         "round_trip_s",
@@ -231,6 +233,8 @@ class Peer:
         self.sent: dict[int, float] = {}  # seq -> when.
         self.acked_seq = 0
         self.acked_sent_s = float("-inf")  # When the last acked heartbeat was sent.
+        self.lease_until_s = float("-inf")  # It votes for nobody else before, as we count (S6).
+        self.promised_until_s = float("-inf")  # And so long we have promised it no vote.
         self.own_epoch = 0  # As its acks say (L2).
         self.frame_epoch = 0  # Of its newest frame: what it acknowledged before may be gone (S12).
         self.pinned_us = 0  # Our incarnation as pinned there (S4).

@@ -27,6 +27,7 @@ class NodeRecord:
     epoch: int  # Raised at each start, durable before the first frame leaves (S7).
     hosted: tuple[ShardId, ...] = ()  # Sorted; `--shards` adds, never removes (C3).
     pins: tuple[tuple[NodeId, int], ...] = ()  # (peer, incarnation) at first contact (S4), sorted.
+    lease_s: float = 0.0  # The largest that any life has promised (S6).
     proven: bool = True  # False: static bootstrap, members not yet asked (S4).
 
 

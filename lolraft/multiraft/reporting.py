@@ -70,7 +70,7 @@ def role_of(shard: Shard) -> str:
 def shard_report(shard: Shard) -> ShardReport:
     """Return one replica's facts."""
     state, configuration = shard.state, shard.state.configuration
-    last = state.last_clock
+    last = state.log.last_clock
     return ShardReport(
         shard_id=shard.shard_id,
         role=role_of(shard),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from hashlib import blake2b
 
-from lolraft.multiraft import changes, proposals
+from lolraft.multiraft import changes, leases, local_reads, proposals
 from lolraft.multiraft.answering import finish, refuse
 from lolraft.multiraft.commands import WriteId
 from lolraft.multiraft.events import ClientRequest
@@ -24,6 +25,7 @@ def on_client_request(node: Node, event: ClientRequest) -> None:
         message=event.message,
         request_id=event.request_id,
         until_s=node.now_s + node.config.wait_s,
+        max_staleness_s=event.max_staleness_s,
     )
     node.requests[event.ticket] = request
     dispatch(node, event.ticket, request)
@@ -61,6 +63,8 @@ def dispatch(node: Node, ticket: Ticket, request: Request) -> None:
         _lead(node, shard, ticket, request)
     elif shard.state.is_silent:
         _ask_silent(node, shard, ticket, request)
+    elif request.kind in (RequestKind.READ_LOCAL, RequestKind.READ_STALE):
+        local_reads.take(node, shard, ticket, request)
     elif shard.state.leader_id is not None:
         _forward(node, shard, ticket, request)
     else:
@@ -71,11 +75,14 @@ def _lead(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
     match request.kind:
         case RequestKind.WRITE:
             proposals.write(node, shard, ticket, request)
-        case RequestKind.READ:
+        case RequestKind.READ | RequestKind.READ_LOCAL | RequestKind.READ_LEASE:
             if proposals.admit(node, shard, ticket, request):
                 shard.read_messages[ticket] = request.message
-                node.todo.append((shard, ReadIndex(ticket=ticket)))
-        case RequestKind.INDEX:
+                leased = request.kind is RequestKind.READ_LEASE and leases.is_held(node, shard)
+                node.todo.append((shard, ReadIndex(ticket=ticket, leased=leased)))
+        case RequestKind.READ_STALE:
+            local_reads.take(node, shard, ticket, request)  # Even a leader may be deposed.
+        case RequestKind.READ_INDEX | RequestKind.INDEX:
             node.todo.append((shard, ReadIndex(ticket=ticket)))
         case RequestKind.TRANSFER:
             target = NodeId(request.message.decode()) if request.message else None
@@ -105,12 +112,39 @@ def _ask_silent(node: Node, shard: Shard, ticket: Ticket, request: Request) -> N
 
 def _wait(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
     expired = node.now_s >= request.until_s - 1e-9
-    if expired or len(shard.waiting) >= node.config.waiting_requests:
+    if request.stands and shard.state.leader_id is None:
+        _stand(node, shard, ticket, request)
+    elif expired or len(shard.waiting) >= node.config.waiting_requests:
         text = f"shard {shard.shard_id} has no leader now; try again in a moment"
         refuse(node, ticket, Code.UNAVAILABLE, text)
     else:
-        shard.waiting.append((request.until_s, ticket))
+        insort(shard.waiting, (request.until_s, ticket))
         node.waiting_shards.add(shard.shard_id)
+
+
+def _stand(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
+    """Stand for election where nobody leads, as soon as this node's promise is over (S6)."""
+    if not shard.state.may_stand():
+        text = f"{node.node_id} is no voter of shard {shard.shard_id}"
+        refuse(node, ticket, Code.FAILED_PRECONDITION, text)
+        return
+    promised_s = leases.promised_until_s(node, shard)
+    if promised_s > node.now_s:
+        request.until_s = promised_s + 1e-6  # Deadlines are met within less; a promise is kept.
+        insort(shard.waiting, (request.until_s, ticket))
+        node.waiting_shards.add(shard.shard_id)
+    else:
+        node.todo.append((shard, TimeoutNow()))
+        finish(node, ticket, Code.OK, b"")
+
+
+def read_locally(node: Node) -> bool:
+    """Serve what replicas read themselves; return whether that left something to do."""
+    ended = bool(node.read_indexes)
+    questions = local_reads.settle(node)
+    for ticket, request in questions:
+        dispatch(node, ticket, request)
+    return ended or bool(questions)
 
 
 def on_leader_known(node: Node, shard: Shard) -> None:
@@ -139,6 +173,8 @@ def next_expiry_s(node: Node) -> float | None:
     """Return when the first waiting request, or probe, will have waited for long enough."""
     times = [node.shards[s].waiting[0][0] for s in node.waiting_shards if node.shards[s].waiting]
     times += [probe.until_s for probe in node.probes.values()]
+    reading_s = local_reads.next_expiry_s(node)
+    times += [] if reading_s is None else [reading_s]
     oldest = next(iter(node.forwarded.values()), None)
     if oldest in node.requests:
         times.append(node.requests[oldest].answer_by_s)
@@ -186,7 +222,7 @@ def on_reply(node: Node, peer: Peer, reply: ForwardReply) -> None:
     if ticket is not None and ticket in node.requests:
         by_leader = reply.code in (Code.OK, Code.ABORTED)
         leader_id = peer.node_id if by_leader else reply.leader_id
-        finish(node, ticket, reply.code, reply.message, leader_id)
+        finish(node, ticket, reply.code, reply.message, leader_id, reply.index)
 
 
 def on_strangers_replies(node: Node, peer: Peer, replies: tuple[ForwardReply, ...]) -> None:
@@ -228,7 +264,7 @@ def on_peer_gone(node: Node, peer_id: NodeId) -> None:
         request = node.requests[ticket]
         # Of a session's write each copy is sent by its client, who counts them: "expired" in
         # answer to the only one tells it that nothing has happened.
-        repeatable = request.kind is RequestKind.READ or (
+        repeatable = request.kind.is_read or (
             bool(request.request_id) and not isinstance(request.request_id, WriteId)
         )
         shard = node.shards.get(request.shard_id)
@@ -251,11 +287,5 @@ def on_operator_timeout_now(node: Node, ticket: Ticket, shard_id: int) -> None:
         until_s=node.now_s,
     )
     node.requests[ticket] = request
-    if shard is None or shard.state.is_silent or shard.state.leader_id is not None:
-        dispatch(node, ticket, request)
-    elif not shard.state.may_stand():
-        text = f"{node.node_id} is no voter of shard {shard_id}"
-        refuse(node, ticket, Code.FAILED_PRECONDITION, text)
-    else:
-        node.todo.append((shard, TimeoutNow()))
-        finish(node, ticket, Code.OK, b"")
+    request.stands = shard is not None and shard.state.leader_id is None
+    dispatch(node, ticket, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import replace
 
-from lolraft.multiraft import answering, applying, beliefs, proposals
+from lolraft.multiraft import answering, applying, beliefs, leases, proposals
 from lolraft.multiraft.effects import RunFetch
 from lolraft.multiraft.node import Node, Shard
 from lolraft.raft import core
@@ -41,6 +41,7 @@ def step_shard(node: Node, shard: Shard, event: Event) -> None:
     state = shard.state
     before = beliefs.glance(state)
     deadline_s = state.deadline_s
+    state.promised_until_s = leases.promised_until_s(node, shard) if node.record.lease_s else 0.0
     try:
         effects = core.step(state, node.now_s, event)
     except Exception as broken:  # Ours to blame; the other shards go on (S11).

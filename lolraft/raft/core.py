@@ -62,10 +62,9 @@ def _settle_term(state: RaftState, event: Event) -> list[Effect]:
     """Adopt a newer term that somebody is in; S8 says which messages do not count."""
     match event:
         case ev.VoteRequest(pre_vote=False) as request:
-            if state.is_silent or election.is_disregarded(state, request):
-                return []
-            return observe_term(state, request.term)
-        case ev.VoteResponse() as response if election.settles_term(response):
+            disregarded = state.is_silent or election.is_disregarded(state, request)
+            return [] if disregarded else observe_term(state, request.term)
+        case ev.VoteResponse() as response if not (response.pre_vote and response.granted):
             return observe_term(state, response.term)
         case ev.AppendRequest() | ev.AppendResponse() | ev.SnapshotOffer():
             return observe_term(state, event.term)

@@ -52,7 +52,7 @@ def rearm(state: RaftState) -> None:
     if mute or state.leader_id is not None or not _quorum_lives(state):
         state.deadline_s = None
     elif state.deadline_s is None:
-        state.deadline_s = state.now_s + delay_s(state)
+        state.deadline_s = max(state.now_s, state.promised_until_s) + delay_s(state)
 
 
 def _quorum_lives(state: RaftState) -> bool:
@@ -86,8 +86,10 @@ def start_pre_vote(state: RaftState) -> list[Effect]:
     return _ask(state, pre_vote=True, force=False)
 
 
-def start_election(state: RaftState, *, force: bool) -> list[Effect]:
+def start_election(state: RaftState, *, force: bool, released: bool = False) -> list[Effect]:
     """Begin a term and stand in it; the own vote counts when it is durable (S3)."""
+    if state.now_s < state.promised_until_s and not released:
+        return []  # The own vote is promised like any other; `rearm` waits the lease out (S6).
     state.ballot = Ballot(state.current_term + 1, state.node_id)
     state.role = Role.CANDIDATE
     state.leader_id = None
@@ -96,7 +98,7 @@ def start_election(state: RaftState, *, force: bool) -> list[Effect]:
     text = f"{state.node_id} stands in term {state.current_term}"
     return [
         Notice(kind="election", text=text + (" (told to)" if force else "")),
-        *_ask(state, pre_vote=False, force=force),
+        *_ask(state, pre_vote=False, force=force, released=released),
     ]
 
 
@@ -105,14 +107,15 @@ def _wait_for_round(state: RaftState) -> None:
     state.deadline_s = state.now_s + 3 * state.timing.heartbeat_s + delay_s(state)
 
 
-def _ask(state: RaftState, *, pre_vote: bool, force: bool) -> list[Effect]:
+def _ask(state: RaftState, *, pre_vote: bool, force: bool, released: bool = False) -> list[Effect]:
     request = ev.VoteRequest(
         sender=state.node_id,
         group=state.group,
         term=state.current_term + pre_vote,
-        last_clock=state.last_clock if state.may_stand() else ZERO,  # ZERO wins no vote.
+        last_clock=state.log.last_clock if state.may_stand() else ZERO,  # ZERO wins no vote.
         pre_vote=pre_vote,
         force_vote=force,
+        released=released,
     )
     configuration = state.configuration
     voters = sorted({*configuration.voters, *configuration.outgoing} - {state.node_id})
@@ -155,9 +158,11 @@ def on_vote_request(state: RaftState, request: ev.VoteRequest) -> list[Effect]:
 
 
 def _refusal(state: RaftState, request: ev.VoteRequest) -> ev.Refusal:
-    up_to_date = request.last_clock >= state.last_clock
+    up_to_date = request.last_clock >= state.log.last_clock
     if not up_to_date and _has_removed(state, request.sender):
         return ev.Refusal.REMOVED  # Also where a leader is believed in.
+    if state.now_s < state.promised_until_s and not request.released:
+        return ev.Refusal.BELIEVES  # A lease: not even `force_vote` breaks it (S6).
     if state.leader_id not in (None, request.sender) and not request.force_vote:
         return ev.Refusal.BELIEVES
     if state.is_silent or state.damage or not state.proven or not up_to_date:
@@ -172,11 +177,6 @@ def _refusal(state: RaftState, request: ev.VoteRequest) -> ev.Refusal:
 def _has_removed(state: RaftState, member: NodeId) -> bool:
     index, committed = state.configuration_at(state.commit_index)
     return index > 0 and member not in committed.members
-
-
-def settles_term(response: ev.VoteResponse) -> bool:
-    """Return whether the answer's term is one that somebody is in (S8)."""
-    return not (response.pre_vote and response.granted)
 
 
 def on_vote_response(state: RaftState, response: ev.VoteResponse) -> list[Effect]:
@@ -268,4 +268,4 @@ def on_timeout_now(state: RaftState, told: ev.TimeoutNow) -> list[Effect]:
         return []
     if state.role is Role.LEADER or not state.may_stand():
         return []
-    return start_election(state, force=True)
+    return start_election(state, force=True, released=from_leader)

@@ -44,7 +44,8 @@ class VoteRequest:
     term: Term  # The term voted in: of a pre-vote, the one it would start.
     last_clock: Clock
     pre_vote: bool = False
-    force_vote: bool = False  # A leadership transfer: stickiness does not apply.
+    force_vote: bool = False  # Told to stand: stickiness does not apply.
+    released: bool = False  # Told by the leader, which has given its lease up (S6).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +149,7 @@ class ReadIndex:
     """A client wants to read what is committed now (§6.4)."""
 
     ticket: Ticket
+    leased: bool = False  # The node knows that this leader holds a lease at this moment (S6).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

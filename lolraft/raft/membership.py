@@ -263,7 +263,7 @@ def push_transfer(state: RaftState) -> list[Effect]:
     progress = leadership.progress.get(leadership.transfer.target)
     if progress is None or progress.match_index < state.log.last_index:
         return []
-    leadership.transfer.told = True
+    leadership.transfer.told = leadership.gave_lease_up = True
     return [Send(to=leadership.transfer.target, message=_timeout_now(state))]
 
 

@@ -1,4 +1,4 @@
-"""Linearizable reads without the log: ReadIndex (§6.4)."""
+"""Linearizable reads without the log: ReadIndex and leases (§6.4, §6.4.1, PROTOCOL S6)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ def on_read_index(state: RaftState, event: ReadIndex) -> list[Effect]:
     if state.commit_index < leadership.barrier_index:
         leadership.early_reads.append(event.ticket)
         return []
+    if event.leased and not leadership.gave_lease_up:
+        return [ServeRead(ticket=event.ticket, index=state.commit_index)]
     return _ask_round(state, [event.ticket])
 
 

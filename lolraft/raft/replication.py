@@ -26,8 +26,7 @@ def on_propose(state: RaftState, event: ev.Propose) -> list[Effect]:
     if too_long:
         text = f"an entry has at most {state.limits.entry_bytes} bytes, this one {too_long[0]}"
         return [
-            Answer(ticket=ticket, code=Code.INVALID_ARGUMENT, message=text)
-            for ticket in event.tickets
+            Answer(ticket=one, code=Code.INVALID_ARGUMENT, message=text) for one in event.tickets
         ]
     first = Clock(state.current_term, state.log.last_index + 1)
     count = len(event.payloads)

@@ -23,13 +23,9 @@ def on_snapshot_taken(state: RaftState, event: ev.SnapshotTaken) -> list[Effect]
         term = state.log.term_at(keep_after)
         assert term is not None, "what was applied is in the log or under its base (§5)"
         state.log.compact_to(Clock(term, keep_after))
-    _forget_configurations_before(state, state.log.base.index)
-    return [Notice(kind="snapshot", text=f"snapshot at index {clock.index}")]
-
-
-def _forget_configurations_before(state: RaftState, index: int) -> None:
-    while len(state.configurations) > 1 and state.configurations[1][0] <= index:
+    while len(state.configurations) > 1 and state.configurations[1][0] <= state.log.base.index:
         state.configurations.pop(0)
+    return [Notice(kind="snapshot", text=f"snapshot at index {clock.index}")]
 
 
 def on_snapshot_offer(state: RaftState, offer: ev.SnapshotOffer) -> list[Effect]:

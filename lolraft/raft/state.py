@@ -94,6 +94,7 @@ class Leadership:
     change: Change | None = None
     leaving: list[NodeId] = field(default_factory=list)  # To be told when that commits (L10).
     transfer: Transfer | None = None
+    gave_lease_up: bool = False  # For the rest of the term: it has sent TimeoutNow (S6).
     news_due_s: float | None = None  # When followers must hear of the commit at the latest.
 
 
@@ -125,6 +126,7 @@ class RaftState:
     deadline_s: float | None = None
     attempt: int = 0  # Failed election rounds since a leader was last believed in (L8).
     votes: dict[NodeId, bool] | None = None
+    promised_until_s: float = 0.0  # A leader's lease: no vote before, of the node (S6).
     live: frozenset[NodeId] | None = None  # None: the node has not said yet.
     acking: frozenset[NodeId] | None = None
     objecting: frozenset[NodeId] = frozenset()
@@ -147,11 +149,6 @@ class RaftState:
     def current_term(self) -> Term:
         """Return the term of the ballot."""
         return self.ballot.current_term
-
-    @property
-    def last_clock(self) -> Clock:
-        """Return the clock of the last entry."""
-        return self.log.last_clock
 
     @property
     def configuration(self) -> Configuration:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from itertools import repeat
 
 import grpc
 import grpc.aio
@@ -30,7 +31,16 @@ from lolraft.rpc.pb import client_pb2, client_pb2_grpc
 from lolraft.rpc.strict import Garbage
 from lolraft.runtime.driver import Driver
 
-KINDS = (RequestKind.WRITE, RequestKind.READ)
+KINDS = (
+    RequestKind.WRITE,
+    RequestKind.READ,
+    RequestKind.READ_LEASE,
+    RequestKind.READ_LOCAL,
+    RequestKind.READ_STALE,
+)
+"""`SubmitRequests.kinds` on the wire is the position here."""
+
+STALE = KINDS.index(RequestKind.READ_STALE)
 MOST_PENDING = 16_384
 """Requests of one stream without a sent answer; beyond, the stream is not read."""
 
@@ -165,23 +175,37 @@ class SubmitStream:
             self._wake_writer.set()
 
     async def _take(self, batch: client_pb2.SubmitRequests) -> None:
-        columns = (batch.shard_ids, batch.kinds, batch.messages, request_ids_of(batch))
+        bounds = batch.max_staleness_s or repeat(0.0, len(batch.numbers))
+        columns = (batch.shard_ids, batch.kinds, batch.messages, request_ids_of(batch), bounds)
         rows = zip(batch.numbers, *columns, strict=True)
-        for number, shard_id, kind, message, request_id in rows:
+        for number, shard_id, kind, message, request_id, bound_s in rows:
             while self._is_full:
                 self._wake_reader.clear()
                 await self._wake_reader.wait()
-            self._ask(number, shard_id, KINDS[kind], message, request_id)
+            self._ask(number, shard_id, KINDS[kind], message, request_id, bound_s)
 
     def _ask(
-        self, number: int, shard_id: int, kind: RequestKind, message: bytes, request_id: RequestId
+        self,
+        number: int,
+        shard_id: int,
+        kind: RequestKind,
+        message: bytes,
+        request_id: RequestId,
+        bound_s: float,
     ) -> None:
         bad = why_bad_write(message, request_id, self._entry_bytes)
         if bad is not None:
             refusal = Respond(ticket=0, code=Code.INVALID_ARGUMENT, message=bad.encode())
             self._answered(number, refusal)
             return
-        ticket = self._driver.request(kind, shard_id, message, request_id, on_done=self._on_done)
+        ticket = self._driver.request(
+            kind,
+            shard_id,
+            message,
+            request_id,
+            max_staleness_s=bound_s,
+            on_done=self._on_done,
+        )
         self._pending[ticket] = (number, len(message))
         self._bytes += len(message)
 
@@ -256,5 +280,10 @@ def why_malformed(batch: client_pb2.SubmitRequests) -> str:
     if len({len(column) for column in of_sessions}) > 1:
         return "a write of a session has all three numbers"
     if any(kind >= len(KINDS) for kind in batch.kinds):
-        return "a request is a write (0) or a read (1)"
+        return "a request is a write (0) or a read: plain (1), lease (2), local (3) or stale (4)"
+    bounds = batch.max_staleness_s
+    if len(bounds) != (count if STALE in batch.kinds else len(bounds) and count):
+        return "every request of a batch with stale reads has a bound: 0 where it is no stale read"
+    if not all(bound_s >= 0 for bound_s in bounds):
+        return "max_staleness_s is a number of seconds, 0 or more"
     return ""

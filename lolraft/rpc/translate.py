@@ -53,8 +53,10 @@ KINDS: tuple[RequestKind, ...] = (
     RequestKind.PROBE,
     RequestKind.INDEX,
     RequestKind.CHANGE_MEMBERS,
+    RequestKind.READ_INDEX,
+    RequestKind.READ_LEASE,
 )
-"""`Forward.kind` on the wire is the position here."""
+"""`Forward.kind` on the wire is the position here; other kinds never leave their node."""
 
 REFUSALS: tuple[Refusal, ...] = (Refusal.NONE, Refusal.OTHER, Refusal.BELIEVES, Refusal.REMOVED)
 """`TellVote.refusal` on the wire is the position here."""
@@ -112,6 +114,7 @@ def ack_bytes(ack: NodeHeartbeatAck) -> bytes:
         has_objections=ack.objections is not None,
         objection_shards=[shard_id for shard_id, _ in objections],
         objection_terms=[term for _, term in objections],
+        promised_s=ack.promised_s,
     ).SerializeToString()
 
 
@@ -176,6 +179,7 @@ def _shard_message(shard_id: ShardId, message: Message) -> pb.ShardMessage:
                     last_index=message.last_clock.index,
                     pre_vote=message.pre_vote,
                     force_vote=message.force_vote,
+                    released=message.released,
                 ),
             )
         case VoteResponse():
@@ -261,4 +265,5 @@ def _reply(reply: ForwardReply) -> pb.ForwardReply:
         leader_id=reply.leader_id or "",
         group=reply.group,
         incarnation=reply.incarnation,
+        index=reply.index,
     )

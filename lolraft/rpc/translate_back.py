@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -110,6 +111,8 @@ def ack(raw: bytes) -> NodeHeartbeatAck:
         raise Malformed("the columns of the objections differ in length")
     _bounded(wire.to_epoch, wire.seq, wire.ledger_version, wire.own_epoch, wire.known_epoch)
     _bounded(*wire.objection_terms)
+    if not 0 <= wire.promised_s < math.inf:
+        raise Malformed(f"nobody promises anything for {wire.promised_s} s")
     objections = tuple(zip(wire.objection_shards, wire.objection_terms, strict=True))
     return NodeHeartbeatAck(
         sender=_node_id(wire.sender),
@@ -122,6 +125,7 @@ def ack(raw: bytes) -> NodeHeartbeatAck:
         pinned=wire.pinned,
         objections_version=wire.objections_version,
         objections=objections if wire.has_objections else None,
+        promised_s=wire.promised_s,
     )
 
 
@@ -223,6 +227,7 @@ def _vote_request(sender: NodeId, wire: pb.ShardMessage) -> VoteRequest:
         last_clock=Clock(body.last_term, body.last_index),
         pre_vote=body.pre_vote,
         force_vote=body.force_vote,
+        released=body.released,
     )
 
 
@@ -369,6 +374,7 @@ def _reply(wire: pb.ForwardReply) -> ForwardReply:
     code = _CODE_OF_NUMBER.get(wire.code)
     if code is None:
         raise Malformed(f"{wire.code} is no status code that is used here")
+    _bounded(wire.index)
     return ForwardReply(
         number=wire.number,
         to_epoch=wire.to_epoch,
@@ -377,4 +383,5 @@ def _reply(wire: pb.ForwardReply) -> ForwardReply:
         leader_id=_maybe_node_id(wire.leader_id),
         group=wire.group,
         incarnation=wire.incarnation,
+        index=wire.index,
     )

@@ -29,6 +29,7 @@ from lolraft.multiraft.records import Batch
 from lolraft.raft.types import Clock, Index, NodeId, ShardId, SnapshotMeta, Ticket
 from lolraft.runtime import startup
 from lolraft.runtime.apps import AppHost
+from lolraft.runtime.clock import boot_time_s
 from lolraft.runtime.disk import DiskThread
 from lolraft.runtime.facts import resident_bytes
 from lolraft.runtime.fetch import cut
@@ -65,7 +66,7 @@ class Driver:
         transport: Transport,
         host: Callable[[Driver], AppHost],
         shards: tuple[ShardId, ...] = (),
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = boot_time_s,
         app_name: str = "",
     ) -> None:
         self.node_id = node_id
@@ -122,9 +123,7 @@ class Driver:
         except BaseException:
             await self._end("the node could not start")
             raise
-        for shard_id, shard in shards.items():
-            if shard.snapshot is not None:
-                self.metas[shard_id] = shard.snapshot
+        self.metas = {s: shard.snapshot for s, shard in shards.items() if shard.snapshot}
         self._machine = self._make_machine(record, shards, self.clock())
         await self.transport.start(self)
         self._turn_soon()
@@ -189,7 +188,7 @@ class Driver:
         if self._stopped or self._machine is None or self.failed.done():
             return
         events, self._inbox = self._inbox, []
-        now_s = self.clock()
+        now_s = self.clock()  # After the events were taken: reads by lease are as of now (S6).
         try:
             effects = self._machine.turn(now_s, events)
             self.trace.record(now_s, events, effects)
@@ -207,8 +206,7 @@ class Driver:
             self._timer = None
         self._timer_at_s = deadline_s
         if deadline_s is not None:
-            delay_s = max(0.0, deadline_s - self.clock())
-            self._timer = self._loop.call_later(delay_s, self._on_timer)
+            self._timer = self._loop.call_later(max(0.0, deadline_s - self.clock()), self._on_timer)
 
     def _give_up(self, failure: Exception, events: list[Event]) -> None:
         logger.critical(
@@ -287,13 +285,19 @@ class Driver:
         message: bytes = b"",
         request_id: RequestId = "",
         *,
+        max_staleness_s: float = 0.0,
         on_done: OnDone,
     ) -> Ticket:
         """Ask something of a shard; *on_done* is called exactly once, from a later turn."""
         ticket, admitted = self._tickets.new(on_done)
         if admitted:
             event = ClientRequest(
-                ticket=ticket, kind=kind, shard_id=shard_id, message=message, request_id=request_id
+                ticket=ticket,
+                kind=kind,
+                shard_id=shard_id,
+                message=message,
+                request_id=request_id,
+                max_staleness_s=max_staleness_s,
             )
             self.post(event)
         return ticket

@@ -9,6 +9,7 @@ from random import Random
 
 from lolraft.multiraft.records import Batch, NodeRecord, ShardRecord
 from lolraft.raft.types import NodeId, ShardId
+from lolraft.runtime.clock import boot_time_s
 from lolraft.storage.interface import Storage, StorageError
 
 
@@ -130,7 +131,7 @@ class FaultyStorage(Storage):
 class SkewedClock:
     """A monotonic clock that runs at another rate, or jumps ahead, where the rules say so."""
 
-    def __init__(self, box: FaultBox, inner: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, box: FaultBox, inner: Callable[[], float] = boot_time_s) -> None:
         self._box = box
         self._inner = inner
         self._last_s = inner()

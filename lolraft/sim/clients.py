@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 GIVE_UP_S = 6.0
 KEYS = 3
+BOUNDS_S = (0.0, 0.05, 0.3, 1.0, 4.0)  # Of stale reads.
+ANYWHERE = (RequestKind.READ_LOCAL, RequestKind.READ_STALE)  # Whoever is asked answers itself.
 UNKNOWN = "outcome unknown"
 NOT_EXECUTED = (
     Code.RESOURCE_EXHAUSTED,
@@ -44,6 +46,7 @@ class Client:
         self.manner = manner  # careful, hasty, eager
         self.is_busy = False
         self._chance = world.clock.chance(f"client {number}")
+        self._reads = world.clock.chance(f"reads of client {number}")
         self._count = 0
         self._leader: NodeId | None = None
         self._current: Operation | None = None
@@ -76,6 +79,10 @@ class Client:
         key = "+" if is_counter else f"k{self._chance.randrange(KEYS)}"
         value = {"write": name, "add": str(self._count), "read": ""}[kind]
         operation = Operation(self.number, key, kind, value, self.world.clock.now_s, name=name)
+        if kind == "read":
+            operation.read = RequestKind(self._reads.choice(self.world.plan.reads))
+            if operation.read is RequestKind.READ_STALE:
+                operation.max_staleness_s = self._reads.choice(BOUNDS_S)
         operation.exactly_once = self.manner != "hasty"
         self.world.histories.setdefault(self.shard_id, History()).operations.append(operation)
         self.is_busy = True
@@ -89,7 +96,7 @@ class Client:
     def _request(self, operation: Operation) -> ClientRequest:
         request_id: RequestId = ""
         if operation.kind == "read":
-            kind, message = RequestKind.READ, operation.key
+            kind, message = operation.read, operation.key
         else:
             kind = RequestKind.WRITE
             message = f"{operation.name} {operation.key} {operation.value}"
@@ -103,6 +110,7 @@ class Client:
             shard_id=self.shard_id,
             message=message.encode(),
             request_id=request_id,
+            max_staleness_s=operation.max_staleness_s,
         )
 
     def _id_of_session(self) -> RequestId:
@@ -140,6 +148,8 @@ class Client:
         names = self.world.names
         node_id = self._leader if self._chance.random() < 0.8 else None
         node = self.world.nodes[node_id or self._chance.choice(names)]
+        if operation.read in ANYWHERE:
+            node = self.world.nodes[self._reads.choice(names)]
         is_open = True
 
         request = self._request(operation)
@@ -182,9 +192,11 @@ class Client:
                 return
         now_s = self.world.clock.now_s
         if respond is not None and respond.code is Code.OK:
-            self._leader = self._leader or asked
+            if operation.read not in ANYWHERE:
+                self._leader = self._leader or asked
             operation.end_s, operation.answer = now_s, respond.message.decode()
-            self.world.counts[f"{operation.kind} done"] += 1
+            kind = operation.read.value if operation.kind == "read" else operation.kind
+            self.world.counts[f"{kind} done"] += 1
             self._next()
             return
         self._leader = None

@@ -166,13 +166,19 @@ class Nemesis:
     # --- clocks ----------------------------------------------------------------------------------
 
     def _clock_rate(self) -> str:
-        node, rate = self._some(), self._chance.choice((0.9, 0.97, 1.03, 1.1))
+        plan = self.world.plan
+        rates = [0.9, 0.97, 1.03, 1.1]
+        if plan.lease_s:  # Leases are right within this bound, and may be wrong beyond it (S6).
+            rates = [1 + plan.clock_drift * part for part in (-0.5, -0.2, 0.2, 0.5)]
+        node, rate = self._some(), self._chance.choice(rates)
         node.skew(rate=rate)
         self._for(8.0, lambda: node.skew(rate=1.0))
         return f"{node.node_id} {rate}"
 
     def _clock_jump(self) -> str:
         node, jump_s = self._some(), self._chance.choice((0.05, 0.3, 1.0, 5.0, 60.0))
+        if self.world.plan.lease_s:
+            return "not where there are leases"
         node.skew(jump_s=jump_s)
         return f"{node.node_id} {jump_s}"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lolraft.multiraft.frames import RequestKind
+
 PENDING = float("inf")
 
 
@@ -24,6 +26,8 @@ class Operation:
     end_s: float = PENDING
     answer: str | None = None  # The value before a write, after an addition, or the value read.
     name: str = ""  # The id of its command; empty for a read.
+    read: RequestKind = RequestKind.READ  # How a read was asked for.
+    max_staleness_s: float = 0.0  # Of a stale read.
     exactly_once: bool = True  # It carries a request id: it is asked again until it is answered.
 
 
@@ -34,9 +38,14 @@ class History:
     operations: list[Operation] = field(default_factory=list)
 
     def by_key(self) -> dict[str, list[Operation]]:
-        """Return the operations that constrain each key: reads without an answer do not."""
+        """
+        Return the operations that must look like those of one copy, by key.
+
+        Reads without an answer constrain nothing, and stale ones are judged by their own bound.
+        """
         found: dict[str, list[Operation]] = {}
         for operation in self.operations:
-            if operation.kind != "read" or operation.answer is not None:
+            stale = operation.read is RequestKind.READ_STALE
+            if operation.kind != "read" or (operation.answer is not None and not stale):
                 found.setdefault(operation.key, []).append(operation)
         return found

@@ -224,8 +224,9 @@ def why_unequal(world: World, shard_id: ShardId) -> str:
         state = node.machine.node.shards[shard_id].state
         if state.leader_id != leader.node_id:
             return f"{name} follows {state.leader_id}, not {leader.node_id}"
-        if (state.last_clock, state.commit_index) != (leader.last_clock, leader.commit_index):
-            return f"{name} is at {state.last_clock}, {state.commit_index} committed"
+        end, commit_index = leader.log.last_clock, leader.commit_index
+        if (state.log.last_clock, state.commit_index) != (end, commit_index):
+            return f"{name} is at {state.log.last_clock}, {state.commit_index} committed"
         if node.machine.node.shards[shard_id].applied_index != state.commit_index:
             return f"{name} has not applied all"
         mine, first = (node.queues.get(shard_id), world.nodes[leader.node_id].queues.get(shard_id))

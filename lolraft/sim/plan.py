@@ -22,6 +22,8 @@ AMBUSHES = (
 )  # fmt: skip
 """Moments at which a fault may be aimed; `ambushes.py` has them."""
 
+READS = ("read", "read-lease", "read-local", "read-stale")
+
 CALM_KINDS = ("crash", "pause", "isolate", "slow_network")
 
 
@@ -52,6 +54,9 @@ class Plan:
     append_entries: int = 4096  # In one message; few make many small steps.
     pieces: int = 1  # A snapshot travels in so many pieces at least.
     grows: bool = False  # Bootstrapped by one member, the others are added.
+    reads: tuple[str, ...] = ("read",)  # Values of `RequestKind`: clients choose among them.
+    lease_s: float = 0.0  # 0: no leases. In a world with leases no clock jumps,
+    clock_drift: float = 0.1  # and the rates of two clocks differ by so much at most, as a ratio.
     leaves_dead: bool = False  # A minority stays dead while progress is demanded.
 
     @classmethod
@@ -65,6 +70,7 @@ class Plan:
         number = chance.choice((1, 1, 1, 2, 3, 5, 8))
         other = Random(f"{seed} sessions")  # Apart, so that the rest of a seed's world stays.
         registers = other.random() < 0.4
+        reading = Random(f"{seed} reads")
         return cls(
             seed=seed,
             nodes=members if nodes is None else nodes,
@@ -89,4 +95,7 @@ class Plan:
             session_entries=other.choice((6, 25, 100_000)) if registers else 100_000,
             apply_entries=other.choice((1, 4, 16_384, 16_384)),
             proposal_entries=other.choice((2, 65_536, 65_536)),
+            reads=reading.choice((("read",), READS, READS)),
+            lease_s=reading.choice((0.0, 0.0, 0.3, 0.5, 1.0)),
+            clock_drift=reading.choice((0.02, 0.1, 0.2)),
         )

@@ -86,7 +86,7 @@ def describe(world: World) -> str:
                 f"  shard {shard_id}: {state.role.value} term {state.current_term}"
                 f" voted {state.ballot.voted_for and short(state.ballot.voted_for)}"
                 f" leader {state.leader_id and short(state.leader_id)}"
-                f" last {tuple(state.last_clock)} commit {state.commit_index}"
+                f" last {tuple(state.log.last_clock)} commit {state.commit_index}"
                 f" applied {shard.applied_index} base {state.log.base.index} voters {voters}"
                 f"{f' outgoing {outgoing}' if outgoing else ''} deadline {state.deadline_s}"
                 f" attempt {state.attempt}"

@@ -91,6 +91,8 @@ class World:
                 session_entries=plan.session_entries,
                 apply_entries=plan.apply_entries,
                 answer_s=ANSWER_S,
+                lease_s=plan.lease_s,
+                clock_drift=plan.clock_drift,
                 limits=Limits(
                     append_entries=plan.append_entries, proposal_entries=plan.proposal_entries
                 ),

@@ -78,6 +78,7 @@ def encode_node(record: NodeRecord) -> str:
         "hosted": record.hosted,
         "pins": record.pins,
         "proven": record.proven,
+        "lease_s": record.lease_s,
     }
     text = json.dumps(value)
     return f"{checksum(text):08x} {text}"
@@ -101,6 +102,7 @@ def decode_node(raw: str) -> NodeRecord:
         hosted=tuple(value["hosted"]),
         pins=tuple((NodeId(peer), number) for peer, number in value["pins"]),
         proven=value["proven"],
+        lease_s=value.get("lease_s", 0.0),  # Directories from before leases have none.
     )
 
 

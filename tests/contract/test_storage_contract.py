@@ -104,10 +104,12 @@ def test_the_node_record_comes_back(again: Opener) -> None:
     store = again()
     record = store.open(ME)
     pins = ((NodeId("http://n2:1"), 2**64 - 1),)
-    store.commit(Batch(number=1, node=replace(record, hosted=(1, 5), pins=pins, proven=False)))
+    facts = replace(record, hosted=(1, 5), pins=pins, proven=False, lease_s=0.5)
+    store.commit(Batch(number=1, node=facts))
     store.close()
     found = again().open(ME)
     assert (found.hosted, found.pins, found.proven) == ((1, 5), pins, False)
+    assert found.lease_s == 0.5
 
 
 def test_truncate_then_append_in_one_save(again: Opener) -> None:

@@ -99,7 +99,7 @@ FRAMES: dict[str, bytes] = {
     "terms that go back": append(lambda body: setattr(body, "prev_term", 3)),
     "unknown refusal": with_body(vote_response=pb.TellVote(refusal=4)),
     "leader is no address": with_body(vote_response=pb.TellVote(leader_id="n1")),
-    "unknown request kind": forward(kind=7),
+    "unknown request kind": forward(kind=10),
     "a server to add that is no text": forward(kind=2, message=b"\xff"),
     "a server to add that is no address": forward(kind=2, message=b"a"),
     "no server to remove": forward(kind=3),
@@ -126,6 +126,9 @@ FRAMES: dict[str, bytes] = {
     "a huge term of an entry": append(lambda body: body.terms.__setitem__(1, HUGE)),
     "a huge commit index": append(lambda body: setattr(body, "commit_index", HUGE)),
     "a huge match": with_body(append_response=pb.AppendAnswer(match_index=HUGE)),
+    "a huge read index": pb.PeerFrame(
+        sender=A, replies=[pb.ForwardReply(index=HUGE)]
+    ).SerializeToString(),
     "a huge snapshot": with_body(snapshot_offer=pb.OfferSnapshot(clock_index=HUGE)),
     "unknown code": pb.PeerFrame(sender=A, replies=[pb.ForwardReply(code=1)]).SerializeToString(),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -75,7 +76,7 @@ payloads = {
 
 @st.composite
 def forwards(draw: st.DrawFn) -> Forward:
-    kind = draw(st.sampled_from(RequestKind))
+    kind = draw(st.sampled_from(translate.KINDS))
     message = draw(st.binary(max_size=9))
     if kind in (RequestKind.ADD_SERVER, RequestKind.REMOVE_SERVER, RequestKind.TRANSFER):
         message = draw(ids).encode()
@@ -139,6 +140,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
         last_clock=clocks,
         pre_vote=st.booleans(),
         force_vote=st.booleans(),
+        released=st.booleans(),
     ),
     st.builds(
         VoteResponse,
@@ -176,6 +178,7 @@ frames = st.builds(
             leader_id=maybe_ids,
             group=u64,
             incarnation=u64,
+            index=numbers,
         ),
         max_size=2,
     ).map(tuple),
@@ -208,6 +211,7 @@ acks = st.builds(
     pinned=u64,
     objections_version=u64,
     objections=st.none() | st.lists(st.tuples(u32, numbers), max_size=3).map(tuple),
+    promised_s=st.floats(0, 1e9),
 )
 
 metas = st.builds(
@@ -284,3 +288,10 @@ def test_an_envelope_with_a_bent_byte_is_found() -> None:
     wire.envelope.clock_index = 5
     with pytest.raises(Malformed, match="checksum"):
         translate_back.piece(wire.SerializeToString())
+
+
+@pytest.mark.parametrize("promised_s", [-1.0, math.nan, math.inf])
+def test_promises_of_no_length(promised_s: float) -> None:
+    ack = pb.NodeHeartbeatAck(sender=SENDER, promised_s=promised_s)
+    with pytest.raises(Malformed, match="promises"):
+        translate_back.ack(ack.SerializeToString())

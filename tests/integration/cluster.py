@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from lab.cluster.base import free_port as lab_port
 from lolraft.app import RaftApp
@@ -105,14 +106,14 @@ class Cluster:
         shards: tuple[ShardId, ...] = (0,),
         static: bool = True,
         app: Callable[[ShardId, Path], RaftApp] = diary,
-        **settings: int,
+        **settings: Any,  # noqa: ANN401  # More of `Config`.
     ) -> None:
         self.directory = directory
         self.ids = [free_id() for _ in range(count)]
         self.shards = shards
         self.members = tuple(self.ids) if static else ()
         self.app = app
-        self.settings = settings  # More of `Config`.
+        self.settings = settings
         self.nodes: dict[NodeId, RaftNode] = {}
 
     async def __aenter__(self) -> Cluster:
@@ -151,7 +152,8 @@ class Cluster:
 
     def shard(self, node_id: NodeId, shard_id: ShardId = 0) -> ShardReport:
         """Return what the node says of the shard."""
-        report = self.nodes[node_id].driver.machine.report(time.monotonic())
+        driver = self.nodes[node_id].driver
+        report = driver.machine.report(driver.clock())
         return next(shard for shard in report.shards if shard.shard_id == shard_id)
 
     def leaders(self, shard_id: ShardId = 0) -> list[NodeId]:

@@ -218,6 +218,19 @@ async def test_columns_that_do_not_fit_together(port: Port) -> None:
     assert await end_of(call) is grpc.StatusCode.INVALID_ARGUMENT
 
 
+@pytest.mark.parametrize(
+    ("kind", "bounds"), [(5, ()), (4, ()), (4, (1.0, 1.0)), (4, (-1.0,)), (4, (float("nan"),))]
+)
+async def test_reads_that_make_no_sense(port: Port, kind: int, bounds: tuple[float, ...]) -> None:
+    batch = client_pb2.SubmitRequests(
+        numbers=[1], shard_ids=[0], kinds=bytes([kind]), messages=[READ], request_ids=[""],
+        max_staleness_s=bounds,
+    )  # fmt: skip
+    call = port.channel.stream_stream("/lolraft.Client/Submit")()
+    await call.write(batch.SerializeToString())
+    assert await end_of(call) is grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_a_thousand_calls_that_nobody_waits_for(port: Port) -> None:
     method = port.channel.unary_unary("/lolraft.Raft/Read")
     request = pb.ReadRequest(shard_id=0, message=READ).SerializeToString()

@@ -86,6 +86,28 @@ def test_write_read_and_status(served: Served) -> None:
     assert leaders
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--consistency", "linearizable"),
+        ("--consistency", "local"),
+        ("--consistency", "lease"),
+        ("--consistency", "stale", "--max-staleness", "0"),
+        ("--consistency", "stale", "--max-staleness", "inf"),
+    ],
+    ids=" ".join,
+)
+def test_a_read_of_each_consistency(served: Served, more: tuple[str, ...]) -> None:
+    written = served.ask("write", "--shard", "1", *served.ids, PUT)
+    assert (written.returncode, written.stderr) == (0, "")
+    for node_id in served.ids:
+        if more[-1] != "inf":  # Who answers from whatever it has may not have it yet.
+            read = served.ask("read", node_id, "--shard", "1", GET, *more)
+            assert json.loads(read.stdout) == {"value": "1"}
+        else:
+            assert served.ask("read", node_id, "--shard", "1", GET, *more).returncode == 0
+
+
 def test_leadership_and_members_are_changed(served: Served) -> None:
     first, second, third = served.ids
     for target in served.ids:

@@ -145,7 +145,7 @@ async def test_writes_go_on_when_the_target_of_a_transfer_fails(tmp_path: Path) 
         target = next(name for name in cluster.ids if name != leader)
         await client.write(0, b"before")
         await cluster.crash(target)
-        moving = asyncio.create_task(client.transfer_leadership(0, target, timeout_s=1.5))
+        moving = asyncio.create_task(client.transfer_leadership(0, target, timeout_s=4.0))
         await cluster.until(lambda: transfer_of(cluster, leader) or moving.done())
         assert transfer_of(cluster, leader)
         assert await client.write(0, b"meanwhile") == b"2"

@@ -161,7 +161,7 @@ def effect(wanted: Effect) -> str | None:
 
 def state(replica: RaftState) -> str:
     """Write where a replica stands."""
-    text = f"{replica.role.value} {ballot(replica.ballot)} last={clock(replica.last_clock)}"
+    text = f"{replica.role.value} {ballot(replica.ballot)} last={clock(replica.log.last_clock)}"
     if replica.commit_index:
         text += f" commit={replica.commit_index}"
     if replica.leader_id and replica.leader_id != replica.node_id:

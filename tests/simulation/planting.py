@@ -12,9 +12,10 @@ from pathlib import Path
 
 from tests.simulation.planted import PLANTED, Mistake
 from tests.simulation.planted_node import PLANTED_NODE
+from tests.simulation.planted_reads import PLANTED_READS
 
 ROOT = Path(__file__).parents[2]
-ALL = PLANTED + PLANTED_NODE
+ALL = PLANTED + PLANTED_NODE + PLANTED_READS
 PROGRAM = """
 from dataclasses import replace
 from lolraft.sim import Plan
@@ -54,6 +55,26 @@ def hunt(mistake: Mistake, directory: Path, first: int, last: int, most_s: float
         return ""
     assert ended.returncode == 0, ended.stderr[-2000:]
     return ended.stdout.strip()
+
+
+def tell(mistake: Mistake, directory: Path) -> str:
+    """Return what a mistake's story says with the mistake in the package; "" when it passes."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(
+        ROOT / "tests" / "simulation", directory / "tests" / "simulation", ignore=ignore
+    )
+    (directory / "tests" / "__init__.py").touch()
+    story = f"tests/simulation/{mistake.story}"
+    ended = subprocess.run(
+        (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", story),
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode in (0, 1), ended.stdout[-2000:] + ended.stderr[-2000:]
+    return ended.stdout if ended.returncode else ""
 
 
 def main() -> None:

@@ -63,11 +63,17 @@ class Stage:
         text: str,
         request_id: RequestId = "",
         shard_id: int = 0,
+        max_staleness_s: float = 0.0,
     ) -> list[Respond | None]:
         """Ask, and return where the answer will be."""
         answers: list[Respond | None] = []
         request = ClientRequest(
-            ticket=0, kind=kind, shard_id=shard_id, message=text.encode(), request_id=request_id
+            ticket=0,
+            kind=kind,
+            shard_id=shard_id,
+            message=text.encode(),
+            request_id=request_id,
+            max_staleness_s=max_staleness_s,
         )
         node.ask(request, answers.append)
         return answers
@@ -83,6 +89,19 @@ class Stage:
         answers = self.ask(node, RequestKind.WRITE, f"{name} k {name}", name, shard_id)
         assert self.told(answers).code is Code.OK
 
+    def write_at_once(self, node: SimNode, name: str) -> None:
+        """Write, and stop the clock at the very moment of the answer."""
+        answers = self.ask(node, RequestKind.WRITE, f"{name} k {name}", name)
+        clock = self.world.clock
+        assert clock.run(clock.now_s + 10.0, lambda: bool(answers))
+        assert answers[0] is not None, "the node lives"
+        assert answers[0].code is Code.OK
+
     def links(self, one: SimNode, other: SimNode) -> list[tuple[NodeId, NodeId]]:
         """Return both directions between two nodes."""
         return [(one.node_id, other.node_id), (other.node_id, one.node_id)]
+
+    def world_links(self, node: SimNode) -> list[tuple[NodeId, NodeId]]:
+        """Return both directions between a node and each of the others."""
+        others = [other for other in self.world.nodes.values() if other is not node]
+        return [link for other in others for link in self.links(node, other)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def once_broken() -> list[int]:
 
 @pytest.mark.parametrize("seed", once_broken())
 def test_what_was_once_broken(seed: int) -> None:
-    run_seed(seed)
+    run_seed(seed, replace(Plan.of_seed(seed), reads=("read",), lease_s=0.0))  # As they broke.
 
 
 @pytest.mark.parametrize("first", range(10_000, 10_060, 6))

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0c\x63lient.proto\x12\x07lolraft\"\xaa\x01\n\x0eSubmitRequests\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\x11\n\tshard_ids\x18\x02 \x03(\r\x12\r\n\x05kinds\x18\x03 \x01(\x0c\x12\x10\n\x08messages\x18\x04 \x03(\x0c\x12\x13\n\x0brequest_ids\x18\x05 \x03(\t\x12\x10\n\x08sessions\x18\x06 \x03(\x04\x12\x11\n\tsequences\x18\x07 \x03(\x04\x12\x19\n\x11lowest_unanswered\x18\x08 \x03(\x04\"m\n\rSubmitReplies\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\r\n\x05\x63odes\x18\x02 \x01(\x0c\x12\x10\n\x08messages\x18\x03 \x03(\x0c\x12\x12\n\nleader_ids\x18\x04 \x03(\t\x12\x16\n\x0eretry_after_ms\x18\x05 \x01(\r\"8\n\x15RegisterClientRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\r\n\x05nonce\x18\x02 \x01(\x0c\"&\n\x13RegisterClientReply\x12\x0f\n\x07session\x18\x01 \x01(\x04\"6\n\x0fTransferRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\x11\n\tserver_id\x18\x02 \x01(\t\"\"\n\rTransferReply\x12\x11\n\tleader_id\x18\x01 \x01(\t\"!\n\rBackupRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\"8\n\x0b\x42\x61\x63kupPiece\x12\x0c\n\x04kind\x18\x01 \x01(\r\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\r\n\x05\x63rc32\x18\x03 \x01(\x07\"q\n\x14\x43hangeMembersRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\x0e\n\x06voters\x18\x02 \x03(\t\x12\x10\n\x08learners\x18\x03 \x03(\t\x12\x0f\n\x07removed\x18\x04 \x03(\t\x12\x14\n\x0cothers_leave\x18\x05 \x01(\x08\"\x14\n\x12\x43hangeMembersReply2\xe6\x02\n\x06\x43lient\x12=\n\x06Submit\x12\x17.lolraft.SubmitRequests\x1a\x16.lolraft.SubmitReplies(\x01\x30\x01\x12N\n\x0eRegisterClient\x12\x1e.lolraft.RegisterClientRequest\x1a\x1c.lolraft.RegisterClientReply\x12\x46\n\x12TransferLeadership\x12\x18.lolraft.TransferRequest\x1a\x16.lolraft.TransferReply\x12\x38\n\x06\x42\x61\x63kup\x12\x16.lolraft.BackupRequest\x1a\x14.lolraft.BackupPiece0\x01\x12K\n\rChangeMembers\x12\x1d.lolraft.ChangeMembersRequest\x1a\x1b.lolraft.ChangeMembersReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0c\x63lient.proto\x12\x07lolraft\"\xc3\x01\n\x0eSubmitRequests\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\x11\n\tshard_ids\x18\x02 \x03(\r\x12\r\n\x05kinds\x18\x03 \x01(\x0c\x12\x10\n\x08messages\x18\x04 \x03(\x0c\x12\x13\n\x0brequest_ids\x18\x05 \x03(\t\x12\x10\n\x08sessions\x18\x06 \x03(\x04\x12\x11\n\tsequences\x18\x07 \x03(\x04\x12\x19\n\x11lowest_unanswered\x18\x08 \x03(\x04\x12\x17\n\x0fmax_staleness_s\x18\t \x03(\x01\"m\n\rSubmitReplies\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\r\n\x05\x63odes\x18\x02 \x01(\x0c\x12\x10\n\x08messages\x18\x03 \x03(\x0c\x12\x12\n\nleader_ids\x18\x04 \x03(\t\x12\x16\n\x0eretry_after_ms\x18\x05 \x01(\r\"8\n\x15RegisterClientRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\r\n\x05nonce\x18\x02 \x01(\x0c\"&\n\x13RegisterClientReply\x12\x0f\n\x07session\x18\x01 \x01(\x04\"6\n\x0fTransferRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\x11\n\tserver_id\x18\x02 \x01(\t\"\"\n\rTransferReply\x12\x11\n\tleader_id\x18\x01 \x01(\t\"!\n\rBackupRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\"8\n\x0b\x42\x61\x63kupPiece\x12\x0c\n\x04kind\x18\x01 \x01(\r\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\r\n\x05\x63rc32\x18\x03 \x01(\x07\"q\n\x14\x43hangeMembersRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\x0e\n\x06voters\x18\x02 \x03(\t\x12\x10\n\x08learners\x18\x03 \x03(\t\x12\x0f\n\x07removed\x18\x04 \x03(\t\x12\x14\n\x0cothers_leave\x18\x05 \x01(\x08\"\x14\n\x12\x43hangeMembersReply2\xe6\x02\n\x06\x43lient\x12=\n\x06Submit\x12\x17.lolraft.SubmitRequests\x1a\x16.lolraft.SubmitReplies(\x01\x30\x01\x12N\n\x0eRegisterClient\x12\x1e.lolraft.RegisterClientRequest\x1a\x1c.lolraft.RegisterClientReply\x12\x46\n\x12TransferLeadership\x12\x18.lolraft.TransferRequest\x1a\x16.lolraft.TransferReply\x12\x38\n\x06\x42\x61\x63kup\x12\x16.lolraft.BackupRequest\x1a\x14.lolraft.BackupPiece0\x01\x12K\n\rChangeMembers\x12\x1d.lolraft.ChangeMembersRequest\x1a\x1b.lolraft.ChangeMembersReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,25 +32,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'client_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SUBMITREQUESTS']._serialized_start=26
-  _globals['_SUBMITREQUESTS']._serialized_end=196
-  _globals['_SUBMITREPLIES']._serialized_start=198
-  _globals['_SUBMITREPLIES']._serialized_end=307
-  _globals['_REGISTERCLIENTREQUEST']._serialized_start=309
-  _globals['_REGISTERCLIENTREQUEST']._serialized_end=365
-  _globals['_REGISTERCLIENTREPLY']._serialized_start=367
-  _globals['_REGISTERCLIENTREPLY']._serialized_end=405
-  _globals['_TRANSFERREQUEST']._serialized_start=407
-  _globals['_TRANSFERREQUEST']._serialized_end=461
-  _globals['_TRANSFERREPLY']._serialized_start=463
-  _globals['_TRANSFERREPLY']._serialized_end=497
-  _globals['_BACKUPREQUEST']._serialized_start=499
-  _globals['_BACKUPREQUEST']._serialized_end=532
-  _globals['_BACKUPPIECE']._serialized_start=534
-  _globals['_BACKUPPIECE']._serialized_end=590
-  _globals['_CHANGEMEMBERSREQUEST']._serialized_start=592
-  _globals['_CHANGEMEMBERSREQUEST']._serialized_end=705
-  _globals['_CHANGEMEMBERSREPLY']._serialized_start=707
-  _globals['_CHANGEMEMBERSREPLY']._serialized_end=727
-  _globals['_CLIENT']._serialized_start=730
-  _globals['_CLIENT']._serialized_end=1088
+  _globals['_SUBMITREQUESTS']._serialized_end=221
+  _globals['_SUBMITREPLIES']._serialized_start=223
+  _globals['_SUBMITREPLIES']._serialized_end=332
+  _globals['_REGISTERCLIENTREQUEST']._serialized_start=334
+  _globals['_REGISTERCLIENTREQUEST']._serialized_end=390
+  _globals['_REGISTERCLIENTREPLY']._serialized_start=392
+  _globals['_REGISTERCLIENTREPLY']._serialized_end=430
+  _globals['_TRANSFERREQUEST']._serialized_start=432
+  _globals['_TRANSFERREQUEST']._serialized_end=486
+  _globals['_TRANSFERREPLY']._serialized_start=488
+  _globals['_TRANSFERREPLY']._serialized_end=522
+  _globals['_BACKUPREQUEST']._serialized_start=524
+  _globals['_BACKUPREQUEST']._serialized_end=557
+  _globals['_BACKUPPIECE']._serialized_start=559
+  _globals['_BACKUPPIECE']._serialized_end=615
+  _globals['_CHANGEMEMBERSREQUEST']._serialized_start=617
+  _globals['_CHANGEMEMBERSREQUEST']._serialized_end=730
+  _globals['_CHANGEMEMBERSREPLY']._serialized_start=732
+  _globals['_CHANGEMEMBERSREPLY']._serialized_end=752
+  _globals['_CLIENT']._serialized_start=755
+  _globals['_CLIENT']._serialized_end=1113
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubmitRequests(_message.Message):
-    __slots__ = ("numbers", "shard_ids", "kinds", "messages", "request_ids", "sessions", "sequences", "lowest_unanswered")
+    __slots__ = ("numbers", "shard_ids", "kinds", "messages", "request_ids", "sessions", "sequences", "lowest_unanswered", "max_staleness_s")
     NUMBERS_FIELD_NUMBER: _ClassVar[int]
     SHARD_IDS_FIELD_NUMBER: _ClassVar[int]
     KINDS_FIELD_NUMBER: _ClassVar[int]
@@ -16,6 +16,7 @@ class SubmitRequests(_message.Message):
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     LOWEST_UNANSWERED_FIELD_NUMBER: _ClassVar[int]
+    MAX_STALENESS_S_FIELD_NUMBER: _ClassVar[int]
     numbers: _containers.RepeatedScalarFieldContainer[int]
     shard_ids: _containers.RepeatedScalarFieldContainer[int]
     kinds: bytes
@@ -24,7 +25,8 @@ class SubmitRequests(_message.Message):
     sessions: _containers.RepeatedScalarFieldContainer[int]
     sequences: _containers.RepeatedScalarFieldContainer[int]
     lowest_unanswered: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, numbers: _Optional[_Iterable[int]] = ..., shard_ids: _Optional[_Iterable[int]] = ..., kinds: _Optional[bytes] = ..., messages: _Optional[_Iterable[bytes]] = ..., request_ids: _Optional[_Iterable[str]] = ..., sessions: _Optional[_Iterable[int]] = ..., sequences: _Optional[_Iterable[int]] = ..., lowest_unanswered: _Optional[_Iterable[int]] = ...) -> None: ...
+    max_staleness_s: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, numbers: _Optional[_Iterable[int]] = ..., shard_ids: _Optional[_Iterable[int]] = ..., kinds: _Optional[bytes] = ..., messages: _Optional[_Iterable[bytes]] = ..., request_ids: _Optional[_Iterable[str]] = ..., sessions: _Optional[_Iterable[int]] = ..., sequences: _Optional[_Iterable[int]] = ..., lowest_unanswered: _Optional[_Iterable[int]] = ..., max_staleness_s: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class SubmitReplies(_message.Message):
     __slots__ = ("numbers", "codes", "messages", "leader_ids", "retry_after_ms")

@@ -53,16 +53,18 @@ class ShardMessage(_message.Message):
     def __init__(self, shard_id: _Optional[int] = ..., group: _Optional[int] = ..., term: _Optional[int] = ..., vote_request: _Optional[_Union[AskVote, _Mapping]] = ..., vote_response: _Optional[_Union[TellVote, _Mapping]] = ..., append_request: _Optional[_Union[Append, _Mapping]] = ..., append_response: _Optional[_Union[AppendAnswer, _Mapping]] = ..., snapshot_offer: _Optional[_Union[OfferSnapshot, _Mapping]] = ..., timeout_now: _Optional[bool] = ..., group_mismatch: _Optional[bool] = ...) -> None: ...
 
 class AskVote(_message.Message):
-    __slots__ = ("last_term", "last_index", "pre_vote", "force_vote")
+    __slots__ = ("last_term", "last_index", "pre_vote", "force_vote", "released")
     LAST_TERM_FIELD_NUMBER: _ClassVar[int]
     LAST_INDEX_FIELD_NUMBER: _ClassVar[int]
     PRE_VOTE_FIELD_NUMBER: _ClassVar[int]
     FORCE_VOTE_FIELD_NUMBER: _ClassVar[int]
+    RELEASED_FIELD_NUMBER: _ClassVar[int]
     last_term: int
     last_index: int
     pre_vote: bool
     force_vote: bool
-    def __init__(self, last_term: _Optional[int] = ..., last_index: _Optional[int] = ..., pre_vote: _Optional[bool] = ..., force_vote: _Optional[bool] = ...) -> None: ...
+    released: bool
+    def __init__(self, last_term: _Optional[int] = ..., last_index: _Optional[int] = ..., pre_vote: _Optional[bool] = ..., force_vote: _Optional[bool] = ..., released: _Optional[bool] = ...) -> None: ...
 
 class TellVote(_message.Message):
     __slots__ = ("granted", "pre_vote", "asked_term", "refusal", "leader_id", "removed_at")
@@ -157,7 +159,7 @@ class Forward(_message.Message):
     def __init__(self, number: _Optional[int] = ..., kind: _Optional[int] = ..., shard_id: _Optional[int] = ..., message: _Optional[bytes] = ..., request_id: _Optional[str] = ..., session: _Optional[int] = ..., sequence: _Optional[int] = ..., lowest_unanswered: _Optional[int] = ..., registration: _Optional[bytes] = ...) -> None: ...
 
 class ForwardReply(_message.Message):
-    __slots__ = ("number", "to_epoch", "code", "message", "leader_id", "group", "incarnation")
+    __slots__ = ("number", "to_epoch", "code", "message", "leader_id", "group", "incarnation", "index")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TO_EPOCH_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
@@ -165,6 +167,7 @@ class ForwardReply(_message.Message):
     LEADER_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
     number: int
     to_epoch: int
     code: int
@@ -172,7 +175,8 @@ class ForwardReply(_message.Message):
     leader_id: str
     group: int
     incarnation: int
-    def __init__(self, number: _Optional[int] = ..., to_epoch: _Optional[int] = ..., code: _Optional[int] = ..., message: _Optional[bytes] = ..., leader_id: _Optional[str] = ..., group: _Optional[int] = ..., incarnation: _Optional[int] = ...) -> None: ...
+    index: int
+    def __init__(self, number: _Optional[int] = ..., to_epoch: _Optional[int] = ..., code: _Optional[int] = ..., message: _Optional[bytes] = ..., leader_id: _Optional[str] = ..., group: _Optional[int] = ..., incarnation: _Optional[int] = ..., index: _Optional[int] = ...) -> None: ...
 
 class NodeHeartbeat(_message.Message):
     __slots__ = ("sender", "incarnation", "epoch", "seq", "is_beat", "ledger_version", "base_version", "claim_shards", "claim_terms", "claim_groups", "withdrawn", "disk_is_well", "objections_seen", "priority")
@@ -207,7 +211,7 @@ class NodeHeartbeat(_message.Message):
     def __init__(self, sender: _Optional[str] = ..., incarnation: _Optional[int] = ..., epoch: _Optional[int] = ..., seq: _Optional[int] = ..., is_beat: _Optional[bool] = ..., ledger_version: _Optional[int] = ..., base_version: _Optional[int] = ..., claim_shards: _Optional[_Iterable[int]] = ..., claim_terms: _Optional[_Iterable[int]] = ..., claim_groups: _Optional[_Iterable[int]] = ..., withdrawn: _Optional[_Iterable[int]] = ..., disk_is_well: _Optional[bool] = ..., objections_seen: _Optional[int] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class NodeHeartbeatAck(_message.Message):
-    __slots__ = ("sender", "incarnation", "to_epoch", "seq", "ledger_version", "own_epoch", "known_epoch", "pinned", "objections_version", "has_objections", "objection_shards", "objection_terms")
+    __slots__ = ("sender", "incarnation", "to_epoch", "seq", "ledger_version", "own_epoch", "known_epoch", "pinned", "objections_version", "has_objections", "objection_shards", "objection_terms", "promised_s")
     SENDER_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     TO_EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -220,6 +224,7 @@ class NodeHeartbeatAck(_message.Message):
     HAS_OBJECTIONS_FIELD_NUMBER: _ClassVar[int]
     OBJECTION_SHARDS_FIELD_NUMBER: _ClassVar[int]
     OBJECTION_TERMS_FIELD_NUMBER: _ClassVar[int]
+    PROMISED_S_FIELD_NUMBER: _ClassVar[int]
     sender: str
     incarnation: int
     to_epoch: int
@@ -232,7 +237,8 @@ class NodeHeartbeatAck(_message.Message):
     has_objections: bool
     objection_shards: _containers.RepeatedScalarFieldContainer[int]
     objection_terms: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, sender: _Optional[str] = ..., incarnation: _Optional[int] = ..., to_epoch: _Optional[int] = ..., seq: _Optional[int] = ..., ledger_version: _Optional[int] = ..., own_epoch: _Optional[int] = ..., known_epoch: _Optional[int] = ..., pinned: _Optional[int] = ..., objections_version: _Optional[int] = ..., has_objections: _Optional[bool] = ..., objection_shards: _Optional[_Iterable[int]] = ..., objection_terms: _Optional[_Iterable[int]] = ...) -> None: ...
+    promised_s: float
+    def __init__(self, sender: _Optional[str] = ..., incarnation: _Optional[int] = ..., to_epoch: _Optional[int] = ..., seq: _Optional[int] = ..., ledger_version: _Optional[int] = ..., own_epoch: _Optional[int] = ..., known_epoch: _Optional[int] = ..., pinned: _Optional[int] = ..., objections_version: _Optional[int] = ..., has_objections: _Optional[bool] = ..., objection_shards: _Optional[_Iterable[int]] = ..., objection_terms: _Optional[_Iterable[int]] = ..., promised_s: _Optional[float] = ...) -> None: ...
 
 class FetchSnapshotRequest(_message.Message):
     __slots__ = ("shard_id", "group", "clock_term", "clock_index", "offset")

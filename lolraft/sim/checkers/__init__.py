@@ -16,6 +16,7 @@ from lolraft.sim.checkers.objections import Objections
 from lolraft.sim.checkers.one_vote import OneVote
 from lolraft.sim.checkers.queues import Queues
 from lolraft.sim.checkers.same_memory import SameMemory
+from lolraft.sim.checkers.staleness import Staleness
 from lolraft.sim.checkers.state_machine_safety import StateMachineSafety
 from lolraft.sim.checkers.tickets import Tickets
 
@@ -32,6 +33,7 @@ ALL: tuple[type[Checker], ...] = (
     SameMemory,
     Acknowledged,
     Linearizability,
+    Staleness,
     LedgerTruth,
     Objections,
     Tickets,

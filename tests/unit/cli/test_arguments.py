@@ -80,6 +80,9 @@ def says(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
 
 
 SERVE = {
+    "a lease of no use": (["ID", "--lease", "0.05"], "ends before the next heartbeat"),
+    "a lease that is no time": (["ID", "--lease=-1"], "lease_s is a number of seconds"),
+    "a drift that is no ratio": (["ID", "--clock-drift", "5"], "clock_drift is a ratio"),
     "no id": ([], "which node?"),
     "an id that is none": (["ftp://x"], "looks like http://host:50000"),
     "an id with a path": (["http://a:1/b"], "looks like http://host:50000"),
@@ -178,6 +181,23 @@ ASK = {
     "no time": (("read", NOBODY, "x", "--timeout", "0"), "--timeout is a number"),
     "less than no time": (("status", NOBODY, "--timeout=-1"), "--timeout is a number"),
     "a time that is not a number": (("status", NOBODY, "--timeout", "nan"), "--timeout is a"),
+    "an unknown consistency": (("read", NOBODY, "x", "--consistency", "some"), "invalid choice"),
+    "a stale read without a bound": (
+        ("read", NOBODY, "x", "--consistency", "stale"),
+        "--consistency stale needs --max-staleness",
+    ),
+    "a bound below all": (
+        ("read", NOBODY, "x", "--consistency", "stale", "--max-staleness=-1"),
+        "--max-staleness: a number of seconds, 0 or more",
+    ),
+    "a bound that is not a number": (
+        ("read", NOBODY, "x", "--consistency", "stale", "--max-staleness", "nan"),
+        "--max-staleness: a number of seconds, 0 or more",
+    ),
+    "a bound for a read that has none": (
+        ("read", NOBODY, "x", "--max-staleness", "1"),
+        "--max-staleness goes with --consistency stale",
+    ),
     "no hexadecimal": (("write", NOBODY, "xyz", "--hex"), "pairs of hexadecimal digits"),
     "no text": (("write", NOBODY, "\udcff", "--hex"), "pairs of hexadecimal digits"),
     "one TLS file": (("read", NOBODY, "x", "--tls-key", "apps.py"), "go together"),
@@ -197,8 +217,8 @@ def test_asking(capsys: pytest.CaptureFixture[str], name: str) -> None:
 
 
 FAILS = {
-    "nobody to read from": (("read", NOBODY, "x", "--timeout", "0.3"), "UNAVAILABLE"),
-    "nobody to write to": (("write", NOBODY, "\udcff", "--timeout", "0.3"), "UNAVAILABLE"),
+    "nobody to read from": (("read", NOBODY, "x", "--timeout", "3"), "UNAVAILABLE"),
+    "nobody to write to": (("write", NOBODY, "\udcff", "--timeout", "3"), "UNAVAILABLE"),
     "a request id that is no text": (
         ("write", NOBODY, "x", "--request-id", "\udcff"),
         "INVALID_ARGUMENT: a request id is text",

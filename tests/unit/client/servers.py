@@ -26,6 +26,8 @@ class Asked:
     message: bytes
     request_id: str
     session: tuple[int, ...] = ()  # Number, sequence, lowest unanswered.
+    kind: int = 0
+    bounds_s: tuple[float, ...] = ()  # Of its whole batch.
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,9 @@ class _Client(client_pb2_grpc.ClientServicer):
             sessions = list(
                 zip(batch.sessions, batch.sequences, batch.lowest_unanswered, strict=True)
             ) or [()] * len(batch.numbers)
-            rows = zip(batch.numbers, batch.messages, batch.request_ids, sessions, strict=True)
-            asked = [Asked(*row) for row in rows]
+            bounds_s = tuple(batch.max_staleness_s)
+            columns = (batch.numbers, batch.messages, batch.request_ids, sessions, batch.kinds)
+            asked = [Asked(*row, bounds_s) for row in zip(*columns, strict=True)]
             fake.asked += asked
             told = [(one.number, fake.say(one)) for one in asked]
             answers = [(number, answer) for number, answer in told if answer is not None]

@@ -70,7 +70,7 @@ def test_who_waits_for_a_snapshot_keeps_no_deadline_alive(group: Group) -> None:
     assert leadership is not None
     commit(group, b"a")
     for progress in leadership.progress.values():
-        progress.snapshot = group.state("n1").last_clock
+        progress.snapshot = group.state("n1").log.last_clock
         progress.must_ask = False
     group.now_s += NEWS_S
     group.tell("n1", Timeout())

@@ -59,7 +59,7 @@ def vote_of(group: Group, voter: str, candidate: str, *, pre_vote: bool = False)
         sender=NodeId(candidate),
         group=state.group,
         term=max(group.state(name).current_term for name in group.names) + 1,
-        last_clock=state.last_clock,
+        last_clock=state.log.last_clock,
         pre_vote=pre_vote,
     )
     group.bag.clear()
@@ -83,7 +83,7 @@ def test_the_leader_repairs_it_and_it_votes_again() -> None:
     assert group.state(A).progress[NodeId(B)].match_index > 1, "of its earlier life"
     settle(group, A, B)
     assert group.state(B).damage == 0
-    assert group.state(B).last_clock == group.state(A).last_clock
+    assert group.state(B).log.last_clock == group.state(A).log.last_clock
     assert group.state(A).progress[NodeId(B)].match_index == group.state(A).log.last_index
     assert not vote_of(group, B, C)
     assert vote_of(group, B, A)
@@ -134,7 +134,7 @@ def test_a_leader_that_has_committed_nothing_of_its_term_repairs_nobody() -> Non
         sender=NodeId(A),
         group=state.group,
         term=state.current_term + 1,
-        prev_clock=group.state(B).last_clock,
+        prev_clock=group.state(B).log.last_clock,
         entries=state.log.range(2, 1),
         commit_index=1,
         repairs=QUESTION,
@@ -155,7 +155,7 @@ def test_an_answer_to_an_earlier_life_repairs_nothing() -> None:
         sender=NodeId(A),
         group=state.group,
         term=state.current_term,
-        prev_clock=group.state(B).last_clock,
+        prev_clock=group.state(B).log.last_clock,
         entries=state.log.range(2, state.commit_index),
         commit_index=state.commit_index,
         repairs=QUESTION,

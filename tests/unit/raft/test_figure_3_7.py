@@ -46,7 +46,7 @@ def leader_of_term_4() -> RaftState:
     vote = VoteResponse(sender=TWO, group=GROUP, term=4, granted=True, asked_term=4)
     (barrier,) = [item for item in step(state, 0.0, vote) if isinstance(item, Save)]
     assert state.role is Role.LEADER
-    assert state.last_clock == (4, 3)
+    assert state.log.last_clock == (4, 3)
     step(state, 0.0, Saved(number=barrier.number))
     return state
 

@@ -111,7 +111,7 @@ def make_it_live(group: Group) -> None:
     group.propose(leaders[0], b"last")
     group.settle(20_000)
     members = group.state(leaders[0]).configuration.members
-    logs = {group.state(name).last_clock for name in members}
+    logs = {group.state(name).log.last_clock for name in members}
     assert len(logs) == 1, "a healed group has equal logs"
     commits = {group.state(name).commit_index for name in members}
     assert commits == {group.state(leaders[0]).log.last_index}, "and has committed all"

@@ -111,6 +111,11 @@ BAD = {
     "phi threshold": lambda: Config(node_id=A, phi_threshold=0),
     "priority": lambda: Config(node_id=A, priority=-101),
     "max_message_bytes": lambda: Config(node_id=A, max_message_bytes=1),
+    "clock_drift is a ratio": lambda: Config(node_id=A, clock_drift=0),
+    "below 1, not 1.0": lambda: Config(node_id=A, clock_drift=1.0),
+    "lease_s is a number": lambda: Config(node_id=A, lease_s=-1),
+    "0 for none, not nan": lambda: Config(node_id=A, lease_s=float("nan")),
+    "ends before the next heartbeat": lambda: Config(node_id=A, lease_s=0.1),
     "https id and TLS": lambda: Config(node_id=A, tls=TLS),
 }
 
@@ -119,6 +124,14 @@ BAD = {
 def test_settings_that_make_no_sense(says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         BAD[says]()
+
+
+def test_a_lease_needs_a_clock_that_runs_through_suspend(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Config(node_id=A, lease_s=0.5).lease_s == 0.5
+    monkeypatch.setattr("lolraft.config.RUNS_THROUGH_SUSPEND", False)
+    with pytest.raises(ConfigError, match="CLOCK_BOOTTIME"):
+        Config(node_id=A, lease_s=0.5)
+    assert Config(node_id=A).lease_s == 0.0
 
 
 def test_a_certificate_that_is_not_there(tmp_path: Path) -> None:
