@@ -16,6 +16,7 @@ from lolraft.multiraft.records import Batch, NodeRecord, ShardRecord
 from lolraft.raft.types import Index, NodeId, ShardId, SnapshotMeta
 from lolraft.sim.apps import INITIAL, AppQueue
 from lolraft.sim.disk import Disk
+from lolraft.storage.interface import StorageError
 
 if TYPE_CHECKING:
     from lolraft.sim.world import World
@@ -85,15 +86,19 @@ class SimNode:
     # --- life ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Boot from the disk: a new epoch, the newest complete snapshots (S5)."""
+        """Boot from the disk: a new epoch, the newest complete snapshots (S5), or refuse to."""
         assert self.machine is None, "a process is started once"
+        try:
+            record, loaded = self.disk.open(self.node_id)
+        except StorageError as refusal:
+            self.world.refused(self, refusal)
+            return
         self.life += 1
         self._inbox, self._due, self.is_paused, self._is_thawing = [], False, False, False
         self._deferred.clear()
         self.frozen_s = 0.0
         self.queues, self._metas = {}, {}
         self._base_s, self._based_at_s = self.chance.random() * 1e5, self.world.clock.now_s
-        record, loaded = self.disk.open(self.node_id)
         shards: dict[ShardId, ShardRecord] = {}
         for shard_id in sorted({*record.hosted, *loaded}):
             kept = self._reconcile(shard_id, loaded.get(shard_id, ShardRecord()))
@@ -129,18 +134,20 @@ class SimNode:
         self.queues[shard_id] = AppQueue(self, shard_id, app, index)
         return record
 
-    def crash(self, *, silently: bool = False, keeps: bool | None = None) -> None:
+    def crash(
+        self, *, silently: bool = False, keeps: bool | None = None, tears: bool = False
+    ) -> None:
         """
         Die at once: nothing is said, what was not synced is lost.
 
         *silently* as a machine without power does: peers see no reset. *keeps* decides whether a
-        write that is under way made it.
+        write that is under way made it, *tears* that only a part of it did.
         """
         if self.machine is None:
             return
         self.life += 1
         self.machine, self.is_paused = None, False
-        self.disk.crash(keeps)
+        self.disk.crash(keeps, tears=tears)
         tickets, self.tickets = self.tickets, {}
         self.world.network.gone(self.node_id, silently)
         self.world.died(self)

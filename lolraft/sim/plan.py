@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, fields
 from random import Random
+from typing import Any
 
 from lolraft.raft.types import ShardId
 
@@ -11,18 +13,17 @@ KINDS = (
     "crash", "crash_many", "power_loss", "stop", "pause", "lag",
     "isolate", "partition", "bridge", "one_way", "flap", "break_stream",
     "loss", "duplicates", "disorder", "slow_network", "lost_shard", "deaf_beats", "deaf_frames",
-    "slow_disk", "stuck_disk", "failing_disk", "slow_app", "broken_app",
+    "slow_disk", "stuck_disk", "failing_disk", "full_disk", "torn_write", "rotten_sector",
+    "slow_app", "broken_app",
     "clock_rate", "clock_jump", "add", "remove", "transfer", "timeout_now", "snapshot",
 )  # fmt: skip
 """Every fault that the nemesis knows; `faults.py` has them."""
 
 AMBUSHES = (
     "vote", "stand", "elected", "save", "truncate", "commit", "ack_append", "answer",
-    "configuration", "snapshot", "install", "transfer", "epoch", "claim",
+    "configuration", "snapshot", "install", "transfer", "epoch", "claim", "effect",
 )  # fmt: skip
 """Moments at which a fault may be aimed; `ambushes.py` has them."""
-
-CALM_KINDS = ("crash", "pause", "isolate", "slow_network")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,10 @@ class Plan:
     pieces: int = 1  # A snapshot travels in so many pieces at least.
     grows: bool = False  # Bootstrapped by one member, the others are added.
     leaves_dead: bool = False  # A minority stays dead while progress is demanded.
+    # What is left of a world that was made smaller; None means all. `minimize.py` names them.
+    strikes: tuple[int, ...] | None = None  # Numbers of strikes of the nemesis.
+    blows: tuple[str, ...] | None = None  # Moments at which an ambush strikes.
+    asked: tuple[str, ...] | None = None  # Operations of clients: c0.3 is the third of client 0.
 
     @classmethod
     def of_seed(cls, seed: int, *, nodes: int | None = None, shards: int | None = None) -> Plan:
@@ -58,8 +63,8 @@ class Plan:
         count = chance.choice((1, 2, 3, 5, 8, len(KINDS)))
         aims = chance.choice((0, 0, 1, 2, 4))
         small = chance.random() < 0.5
-        members = chance.choice((1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 7))
-        number = chance.choice((1, 1, 1, 2, 3, 5, 8))
+        members = chance.choice((1, 2, 3, 3, 3, 3, 3, 4, 4, 5, 5, 5, 6, 7))
+        number = chance.choice((1, 1, 2, 2, 3, 5, 8))
         return cls(
             seed=seed,
             nodes=members if nodes is None else nodes,
@@ -81,3 +86,29 @@ class Plan:
             leaves_dead=chance.random() < 0.3,
             append_entries=chance.choice((1, 2, 4096, 4096)),
         )
+
+    def spec(self) -> str:
+        """Return the plan as one line: what differs from a plan's defaults, as JSON."""
+        given = asdict(self)
+        default = asdict(Plan(seed=self.seed))
+        return json.dumps(
+            {"seed": self.seed} | {name: v for name, v in given.items() if v != default[name]}
+        )
+
+    @classmethod
+    def of_spec(cls, spec: str) -> Plan:
+        """
+        Return the plan that `spec` wrote.
+
+        Raises:
+            ValueError: it is not a plan.
+        """
+        given = json.loads(spec)
+        known = {item.name for item in fields(cls)}
+        if not isinstance(given, dict) or "seed" not in given or set(given) - known:
+            raise ValueError(f"not a plan: {spec[:80]}; known are {', '.join(sorted(known))}")
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in given.items()
+        }
+        return cls(**values)

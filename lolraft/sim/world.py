@@ -21,6 +21,7 @@ from lolraft.sim.checkers.checker import Checker
 from lolraft.sim.clients import Client
 from lolraft.sim.clock import Clock
 from lolraft.sim.faults import Nemesis
+from lolraft.sim.groups import members_of
 from lolraft.sim.history import History
 from lolraft.sim.network import Network
 from lolraft.sim.node import SimNode
@@ -180,8 +181,15 @@ class World:
 
     def started(self, node: SimNode) -> None:
         """Note a boot."""
+        record = node.disk.rows.node
+        self.note(f"{node.node_id} starts, epoch {record.epoch if record is not None else 0}")
         for look in self._hooks["started"]:
             look(node)
+
+    def refused(self, node: SimNode, refusal: Exception) -> None:
+        """Note that a process ended at once, as its disk is not what it must be."""
+        self.counts["start refused"] += 1
+        self.note(f"{node.node_id} does not start: {refusal}")
 
     def died(self, node: SimNode) -> None:
         """Note a death."""
@@ -281,7 +289,7 @@ class World:
         """Return every running member of every shard, as its leader says."""
         found = []
         for shard_id in self.plan.shards:
-            for name in peace.members_of(self, shard_id):
+            for name in members_of(self, shard_id):
                 node = self.nodes[name]
                 if node.is_running:
                     found.append((node, shard_id))
