@@ -93,6 +93,13 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--app", default="kv", metavar="NAME|MODULE:CLASS", help="default: kv")
     parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
     parser.add_argument("--members", default="", metavar="ID,ID,ID", help="begin as this group")
+    parser.add_argument(
+        "--priority",
+        type=int,
+        default=0,
+        metavar="N",
+        help="above 0 prefers to lead, below avoids it",
+    )
     parser.add_argument("--enable-faults", action="store_true", help="let lolraft.Faults break it")
     _add_tls(parser)
 

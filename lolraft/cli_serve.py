@@ -55,6 +55,7 @@ def settings_of(options: argparse.Namespace, tls: Tls | None) -> Settings:
         shards=parse_shards(options.shards),
         members=members,
         enable_faults=options.enable_faults,
+        priority=options.priority,
         tls=tls,
         app_name=options.app,
     )

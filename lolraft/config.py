@@ -19,6 +19,7 @@ MAX_SHARDS = 1_000_000
 
 DEFAULT_MESSAGE_BYTES = 8 * 1024 * 1024
 PHI_THRESHOLD = 12.0
+MOST_PRIORITY = 100
 
 
 @lru_cache(maxsize=4096)
@@ -93,7 +94,9 @@ class Config:
     loopback when the id is loopback and else on all interfaces. `data` None keeps everything in
     memory. `members`, the same on every node, makes an empty cluster one group per shard
     (DESIGN section 10); a node with a log ignores it. A replica whose log has grown by
-    `snapshot_entries`, or `snapshot_bytes` of commands, asks its app for a snapshot.
+    `snapshot_entries`, or `snapshot_bytes` of commands, asks its app for a snapshot. A node whose
+    `priority` is above 0 prefers to lead its shards, one below 0 avoids it (and leads where no
+    other can); leadership moves to the highest priority that lives.
 
     Raises:
         ConfigError: a value makes no sense; the text says which.
@@ -110,6 +113,7 @@ class Config:
     snapshot_entries: int = 100_000
     snapshot_bytes: int = 64 * 1024 * 1024
     phi_threshold: float = PHI_THRESHOLD
+    priority: int = 0
     max_message_bytes: int = DEFAULT_MESSAGE_BYTES
     tls: Tls | None = None
     app_name: str = ""  # Only shown to watchers.
@@ -135,6 +139,8 @@ class Config:
             raise ConfigError(f"{self.node_id}: an https id and TLS files go together")
         if self.snapshot_entries < 1 or self.snapshot_bytes < 1:
             raise ConfigError("snapshot_entries and snapshot_bytes must be positive")
+        if not -MOST_PRIORITY <= self.priority <= MOST_PRIORITY:
+            raise ConfigError(f"a priority is -{MOST_PRIORITY} to {MOST_PRIORITY}: {self.priority}")
         if not self.phi_threshold > 0:
             raise ConfigError(f"the phi threshold must be positive, not {self.phi_threshold}")
         if self.max_message_bytes < 2 * self.limits.entry_bytes:

@@ -223,6 +223,7 @@ class RaftNode:
                 members=config.members,
                 snapshot_entries=config.snapshot_entries,
                 snapshot_bytes=config.snapshot_bytes,
+                priority=config.priority,
                 # A frame holds what waits; the peer must be able to take it as one message.
                 outbox_bytes=config.max_message_bytes // 2,
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lolraft.multiraft import beliefs
+from lolraft.multiraft import beliefs, preference
 from lolraft.multiraft.effects import SendAck, SendHeartbeat
 from lolraft.multiraft.frames import NodeHeartbeat, NodeHeartbeatAck
 from lolraft.multiraft.node import Node
@@ -59,6 +59,7 @@ def _send(node: Node, peer: Peer, *, is_beat: bool) -> None:
         withdrawn=withdrawn,
         disk_is_well=not node.stalled,
         objections_seen=peer.objections_version,
+        priority=node.config.priority,
     )
     peer.note_sent(node.seq, node.now_s)
     node.out.append(SendHeartbeat(peer=peer.node_id, heartbeat=heartbeat))
@@ -99,6 +100,9 @@ def on_heartbeat(node: Node, heartbeat: NodeHeartbeat) -> None:
         peer.detector.forget_seq()
     peer.detector.heard(node.now_s, heartbeat.seq if heartbeat.is_beat else None)
     peer.disk_is_well = heartbeat.disk_is_well
+    if heartbeat.priority != peer.priority:
+        peer.priority = heartbeat.priority
+        preference.on_change(node, peer)
     news, gone = ledger.take(heartbeat)
     beliefs.on_claims(node, peer, news, gone)
     node.acks_due.append((peer, heartbeat))

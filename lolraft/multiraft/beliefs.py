@@ -101,7 +101,8 @@ def share(node: Node, shard: Shard) -> None:
     if members:
         # Who lives was told to the shards that were shared then; this one may have been silent.
         view, state = liveness_of(node, shard), shard.state
-        if (view.live, view.acking) != (state.live, state.acking):
+        told = (state.live, state.acking, state.priorities)
+        if (view.live, view.acking, view.priorities) != told:
             node.todo.append((shard, view))
 
 
@@ -210,7 +211,9 @@ def liveness_of(node: Node, shard: Shard) -> Liveness:
     grace_s = node.config.timing.election_timeout_s
     if shard.state.role is Role.LEADER and node.now_s < shard.led_since_s + grace_s - 1e-9:
         acking = frozenset(shard.state.configuration.members)  # Just elected by a quorum.
-    return Liveness(live=node.global_live, acking=acking, objecting=objecting)
+    return Liveness(
+        live=node.global_live, acking=acking, objecting=objecting, priorities=node.priorities
+    )
 
 
 def update_liveness(node: Node) -> None:
@@ -235,6 +238,7 @@ def update_liveness(node: Node) -> None:
         if lost:
             lose_all(node, peer.node_id)
         if returned:
+            peer.live_since_s = node.now_s
             believe_again(node, peer)
     node.global_live = frozenset(p.node_id for p in node.peers.values() if p.live)
     node.global_acking = frozenset(p.node_id for p in node.peers.values() if p.acking)

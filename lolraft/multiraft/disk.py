@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lolraft.multiraft import beats, stepping
+from lolraft.multiraft import beats, preference, stepping
 from lolraft.multiraft.effects import Persist
 from lolraft.multiraft.node import Node
 from lolraft.multiraft.records import Batch
 from lolraft.raft.events import Saved, TransferLeadership
-from lolraft.raft.types import Role
 
 HAND_OVER_EVERY_S = 10.0  # L11
 
@@ -75,20 +74,8 @@ def watch_for_stall(node: Node) -> None:
         return
     node.handed_over_s = node.now_s
     for shard in node.shards.values():
-        state = shard.state
-        if state.role is not Role.LEADER:
-            continue
-        ready = [
-            (-progress.match_index, member)
-            for member, progress in state.progress.items()
-            if member in node.peers
-            and node.peers[member].live
-            and node.peers[member].disk_is_well
-            and state.configuration.is_voter(member)
-            and progress.match_index >= state.commit_index
-        ]
-        if ready:
-            target = min(ready)[1]
+        target = preference.ready_target(node, shard)
+        if target is not None:
             node.todo.append((shard, TransferLeadership(ticket=None, target=target)))
 
 

@@ -144,7 +144,7 @@ class ClientRequest:
     ticket: Ticket
     kind: RequestKind
     shard_id: ShardId
-    message: bytes = b""  # Write, read: the app's. Add, remove, transfer: a server id ("" = best).
+    message: bytes = b""  # As in `Forward`; transfer: "" means the best target.
     request_id: str = ""
 
 

@@ -19,7 +19,8 @@ class RequestKind(Enum):
     ADD_SERVER = "add-server"
     REMOVE_SERVER = "remove-server"
     TRANSFER = "transfer"  # `SendTimeoutNow` too, where there is a leader (S6).
-    PROBE = "probe"  # To the target of AddServer: do you host it, which group, which incarnation?
+    PROBE = "probe"  # To who is new: do you host the shard, which group, which incarnation?
+    CHANGE_MEMBERS = "change-members"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Forward:
     number: int
     kind: RequestKind
     shard_id: ShardId
-    message: bytes = b""  # Write and read: the app's. Others: the server id, UTF-8.
+    message: bytes = b""  # Write and read: the app's. Change: a `Wish`. Others: the server id.
     request_id: str = ""
 
 
@@ -87,6 +88,7 @@ class NodeHeartbeat:
     withdrawn: tuple[ShardId, ...] = ()
     disk_is_well: bool = True  # Without it, no leadership is handed to this node (L11).
     objections_seen: int = 0  # The version of the receiver's objections that is known (L6).
+    priority: int = 0  # Above 0 the sender prefers to lead shards, below 0 it avoids it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,9 @@ from lolraft.multiraft import (
     applying,
     beats,
     beliefs,
+    changes,
     disk,
-    probes,
+    preference,
     proposals,
     reporting,
     requests,
@@ -94,6 +95,7 @@ class NodeMachine:
         self._node = Node(record, hosted, config=config, seed=seed, now_s=now_s)
         if config.members:
             self._bootstrap_statically(fresh)
+        preference.count(self._node)
         for shard in self._node.shards.values():
             beliefs.share(self._node, shard)
             stepping.step_shard(self._node, shard, beliefs.liveness_of(self._node, shard))
@@ -179,6 +181,7 @@ class NodeMachine:
             beliefs.next_liveness_s(node),
             requests.next_expiry_s(node),
             disk.stall_at_s(node),
+            node.give_way_at_s,
         )
         times += [time for time in others if time is not None]
         return min(times, default=None)
@@ -199,9 +202,10 @@ class NodeMachine:
                 if shard.state.deadline_s == deadline_s:
                     node.watch_deadline(shard)
         requests.expire_waiting(node)
-        probes.expire_probes(node)
+        changes.expire_probes(node)
         requests.expire_forwarded(node)
         disk.watch_for_stall(node)
+        preference.give_way(node)
 
     def _take(self, event: Event) -> None:  # noqa: C901  # One match, every case.
         node = self._node

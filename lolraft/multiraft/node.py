@@ -13,6 +13,7 @@ from lolraft.multiraft.peers import Peer
 from lolraft.multiraft.phi import Detector
 from lolraft.multiraft.records import NodeRecord, ShardRecord
 from lolraft.multiraft.sessions import Row, Sessions
+from lolraft.multiraft.wishes import Wish
 from lolraft.raft import effects as core_effects
 from lolraft.raft.events import Event as CoreEvent
 from lolraft.raft.state import RaftState, restore
@@ -46,6 +47,7 @@ class NodeConfig:
     tail_entries: int = 10_000  # Kept behind a snapshot for a live follower that needs them.
     snapshot_entries: int = 100_000  # A log that grew so much since the last snapshot wants one,
     snapshot_bytes: int = 64 * 1024 * 1024  # or by so many bytes of commands.
+    priority: int = 0  # Above 0 this node prefers to lead shards, below 0 it avoids it.
 
     def __post_init__(self) -> None:
         if self.members and self.node_id not in self.members:
@@ -117,6 +119,17 @@ class Request:
     abandoned: bool = False
 
 
+@dataclass(slots=True)
+class Probe:
+    """A change of members whose new servers are being asked what they are (C2)."""
+
+    ticket: Ticket
+    wish: Wish
+    until_s: float
+    waits_for: dict[int, NodeId] = field(default_factory=dict)  # number -> who is asked.
+    incarnations: list[tuple[NodeId, int]] = field(default_factory=list)  # Of who has answered.
+
+
 class Node:
     """All state of the node machine."""
 
@@ -153,6 +166,10 @@ class Node:
         self.disk_failed = False
         self.stalled = False
         self.handed_over_s = float("-inf")
+        # Who leads rather.
+        self.priorities: tuple[tuple[NodeId, int], ...] = ()  # Of this node and its peers, not 0.
+        self.give_way_at_s: float | None = None  # Look then for shards that others lead rather.
+        self.gave_way: dict[ShardId, tuple[float, float]] = {}  # (when last, how long to wait).
         # Heartbeats.
         self.seq = 0
         self.acks_due: list[tuple[Peer, NodeHeartbeat]] = []
@@ -171,7 +188,7 @@ class Node:
         self.forwarded: dict[int, Ticket] = {}  # number -> ticket
         self.next_number = 0
         self.next_internal: Ticket = -1
-        self.probes: dict[int, tuple[float, Ticket]] = {}  # number -> (until, ticket)
+        self.probes: dict[int, Probe] = {}  # Each under the numbers that it waits for.
         self.waiting_shards: set[ShardId] = set()
         self.forgets: deque[tuple[int, ShardId, Index]] = deque()  # After that batch (S5).
         self.removals: deque[tuple[int, ShardId, Ballot]] = deque()  # After that batch (S12).

@@ -195,6 +195,7 @@ class Peer:
         "held_ack",
         "in_ledger",
         "live",
+        "live_since_s",
         "my_objections",
         "my_objections_version",
         "node_id",
@@ -205,6 +206,7 @@ class Peer:
         "own_epoch",
         "pin_batch",
         "pinned_us",
+        "priority",
         "ready",
         "refused",
         "round_trip_s",
@@ -236,8 +238,10 @@ class Peer:
         self.up = False
         self.ready = False
         self.live = False
+        self.live_since_s = 0.0
         self.acking = False
         self.disk_is_well = True
+        self.priority = 0
         self.shared: set[ShardId] = set()  # Shards of which both are members, by our logs.
         self.stuck_since_s: float | None = None  # A frame is not taken since then (L7).
 

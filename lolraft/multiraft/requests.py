@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from lolraft.multiraft import probes, proposals
+from lolraft.multiraft import changes, proposals
 from lolraft.multiraft.answering import finish, refuse
 from lolraft.multiraft.events import ClientRequest
 from lolraft.multiraft.frames import Forward, ForwardReply, RequestKind
 from lolraft.multiraft.node import Node, Request, Shard
 from lolraft.multiraft.peers import Peer
 from lolraft.raft.effects import Code
-from lolraft.raft.events import (
-    AddServer,
-    Bootstrap,
-    ReadIndex,
-    RemoveServer,
-    TimeoutNow,
-    TransferLeadership,
-)
+from lolraft.raft.events import Bootstrap, ReadIndex, TimeoutNow, TransferLeadership
 from lolraft.raft.types import NodeId, Role, Ticket
 
 
@@ -38,7 +31,7 @@ def on_client_request(node: Node, event: ClientRequest) -> None:
 def on_forward(node: Node, peer: Peer, epoch: int, forward: Forward) -> None:
     """Take a request that another node forwarded: one hop, so it is not passed on."""
     if forward.kind is RequestKind.PROBE:
-        probes.answer(node, peer, epoch, forward)
+        changes.answer(node, peer, epoch, forward)
         return
     ticket, node.next_internal = node.next_internal, node.next_internal - 1
     request = Request(
@@ -83,15 +76,8 @@ def _lead(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
         case RequestKind.TRANSFER:
             target = NodeId(request.message.decode()) if request.message else None
             node.todo.append((shard, TransferLeadership(ticket=ticket, target=target)))
-        case RequestKind.REMOVE_SERVER:
-            server = NodeId(request.message.decode())
-            node.todo.append((shard, RemoveServer(ticket=ticket, server_id=server)))
-        case RequestKind.ADD_SERVER:
-            server = NodeId(request.message.decode())
-            if server in shard.state.configuration.voters:
-                node.todo.append((shard, AddServer(ticket=ticket, server_id=server)))
-            else:
-                probes.ask(node, shard, ticket, server)
+        case RequestKind.ADD_SERVER | RequestKind.REMOVE_SERVER | RequestKind.CHANGE_MEMBERS:
+            changes.begin(node, shard, ticket, request)
         case RequestKind.PROBE:
             refuse(node, ticket, Code.INVALID_ARGUMENT, "a probe is not a client's request")
 
@@ -147,7 +133,7 @@ def expire_waiting(node: Node) -> None:
 def next_expiry_s(node: Node) -> float | None:
     """Return when the first waiting request, or probe, will have waited for long enough."""
     times = [node.shards[s].waiting[0][0] for s in node.waiting_shards if node.shards[s].waiting]
-    times += [until_s for until_s, _ in node.probes.values()]
+    times += [probe.until_s for probe in node.probes.values()]
     oldest = next(iter(node.forwarded.values()), None)
     if oldest in node.requests:
         times.append(node.requests[oldest].answer_by_s)
@@ -189,7 +175,7 @@ def on_reply(node: Node, peer: Peer, reply: ForwardReply) -> None:
     if reply.to_epoch != node.record.epoch:
         return
     if reply.number in node.probes:
-        probes.on_reply(node, reply)
+        changes.on_reply(node, reply)
         return
     ticket = node.forwarded.pop(reply.number, None)
     if ticket is not None and ticket in node.requests:

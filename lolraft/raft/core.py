@@ -11,7 +11,7 @@ from lolraft.raft.events import Event, Message
 from lolraft.raft.invariants import Glance
 from lolraft.raft.quorum import has_quorum
 from lolraft.raft.state import RaftState, observe_term, refuse, step_down
-from lolraft.raft.types import Role
+from lolraft.raft.types import Role, Ticket
 
 
 def step(state: RaftState, now_s: float, event: Event) -> list[Effect]:
@@ -62,7 +62,7 @@ def _settle_term(state: RaftState, event: Event) -> list[Effect]:
     """Adopt a newer term that somebody is in; S8 says which messages do not count."""
     match event:
         case ev.VoteRequest(pre_vote=False) as request:
-            if state.is_silent or election.is_refused_by_stickiness(state, request):
+            if state.is_silent or election.is_disregarded(state, request):
                 return []
             return observe_term(state, request.term)
         case ev.VoteResponse() as response if election.settles_term(response):
@@ -98,7 +98,7 @@ def _decide(state: RaftState, event: Event) -> list[Effect]:  # noqa: C901  # On
             return reads.on_read_index(state, event)
         case ev.Bootstrap():
             return membership.on_bootstrap(state, event)
-        case ev.AddServer() | ev.RemoveServer():
+        case ev.ChangeMembers():
             return membership.on_change(state, event)
         case ev.TransferLeadership():
             return membership.on_transfer(state, event)
@@ -145,9 +145,7 @@ def _follow_up(state: RaftState, before: Glance) -> list[Effect]:
             changes, leadership.early_changes = leadership.early_changes, []
             for change in changes:
                 effects += membership.on_change(state, change)
-        effects += membership.promote(state)
-        if state.commit_index > before.commit_index:
-            effects += membership.on_configuration_committed(state)
+        effects += membership.advance(state)
         effects += membership.push_transfer(state)
         effects += replication.replicate(state)
     return effects
@@ -158,8 +156,7 @@ def _on_timeout(state: RaftState) -> list[Effect]:
         return []
     if state.role is not Role.LEADER:
         return election.on_timeout(state)
-    effects = membership.expire_transfer(state) + membership.give_up_on_learner(state)
-    return effects + replication.on_deadline(state)
+    return membership.expire_transfer(state) + replication.on_deadline(state)
 
 
 def _on_liveness(state: RaftState, event: ev.Liveness) -> list[Effect]:
@@ -168,6 +165,7 @@ def _on_liveness(state: RaftState, event: ev.Liveness) -> list[Effect]:
     returned |= state.objecting - event.objecting
     known = state.live is not None
     state.live, state.acking, state.objecting = event.live, event.acking, event.objecting
+    state.priorities = event.priorities
     if state.role is Role.LEADER:
         if not has_quorum(state.configuration, event.acking | {state.node_id}):
             return step_down(state, "no quorum acknowledges")
@@ -198,15 +196,13 @@ def _on_stop(state: RaftState, event: ev.Stop) -> list[Effect]:
 
 def _answer_stopped(state: RaftState, event: Event) -> list[Effect]:
     text = f"the replica of shard {state.shard_id} on {state.node_id} has stopped; see its log"
+    tickets: tuple[Ticket | None, ...] = ()
     match event:
         case ev.Propose():
-            return [refuse(ticket, state, text) for ticket in event.tickets]
-        case ev.ReadIndex() | ev.AddServer() | ev.RemoveServer():
-            return [refuse(event.ticket, state, text)]
-        case ev.Bootstrap() | ev.TransferLeadership() if event.ticket is not None:
-            return [refuse(event.ticket, state, text)]
-        case _:
-            return []
+            tickets = event.tickets
+        case ev.ReadIndex() | ev.ChangeMembers() | ev.Bootstrap() | ev.TransferLeadership():
+            tickets = (event.ticket,)
+    return [refuse(ticket, state, text) for ticket in tickets if ticket is not None]
 
 
 def _derive_save(state: RaftState, before: Glance) -> Save | None:
@@ -244,11 +240,11 @@ def _set_deadline(state: RaftState) -> None:
     elif leadership is None:
         election.rearm(state)
     else:
-        transfer = leadership.transfer
+        transfer, change = leadership.transfer, leadership.change
         times = (
             replication.next_retry_s(state, leadership),
             replication.news_due_s(state, leadership),
-            membership.learner_deadline_s(state, leadership),
+            change.give_up_s if change is not None else None,
             transfer.until_s if transfer is not None else None,
         )
         state.deadline_s = min((time for time in times if time is not None), default=None)

@@ -36,9 +36,7 @@ class Save:
     number: int
     ballot: Ballot | None = None
     snapshot: SnapshotMeta | None = None
-    log_starts_after: Clock | None = (
-        None  # With `snapshot`, or compaction: the new base of the log.
-    )
+    log_starts_after: Clock | None = None  # A new base: of a snapshot, or of compaction alone.
     truncate_from: Index | None = None  # Drop this index and all after it.
     entries: Entries | None = None
 

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from zlib import crc32
 
+from lolraft.raft import events as ev
 from lolraft.raft.effects import Effect, Notice, Removed, Send
-from lolraft.raft.events import (
-    LeaderClaim,
-    LeaderLost,
-    Refusal,
-    TimeoutNow,
-    VoteRequest,
-    VoteResponse,
-)
 from lolraft.raft.quorum import has_quorum
 from lolraft.raft.state import Leadership, Progress, RaftState, step_down
-from lolraft.raft.types import Ballot, EntryKind, NodeId, Role
+from lolraft.raft.types import ZERO, Ballot, EntryKind, NodeId, Role
 
 MASK = 2**64 - 1
 
@@ -32,10 +25,11 @@ def mix(seed: int, shard: int, term: int, attempt: int) -> int:
 
 
 def rank(state: RaftState) -> int:
-    """Return this voter's place in the shard's own order of its voters, which spreads leaders."""
+    """Return this voter's place by priority, then in the shard's own order: it spreads leaders."""
+    priorities = dict(state.priorities)
 
-    def key(node_id: NodeId) -> int:
-        return mix(crc32(node_id.encode()), state.shard_id, 0, 0)
+    def key(node_id: NodeId) -> tuple[int, int]:
+        return -priorities.get(node_id, 0), mix(crc32(node_id.encode()), state.shard_id, 0, 0)
 
     mine = key(state.node_id)
     return sum(key(voter) < mine for voter in state.configuration.voters if voter != state.node_id)
@@ -54,7 +48,8 @@ def rearm(state: RaftState) -> None:
     """Give a replica without a leader its deadline, and take it from everybody else."""
     if state.role is Role.LEADER:
         return
-    if not state.may_stand() or state.leader_id is not None or not _quorum_lives(state):
+    mute = state.is_silent or not state.proven
+    if mute or state.leader_id is not None or not _quorum_lives(state):
         state.deadline_s = None
     elif state.deadline_s is None:
         state.deadline_s = state.now_s + delay_s(state)
@@ -69,14 +64,16 @@ def _quorum_lives(state: RaftState) -> bool:
 
 def on_timeout(state: RaftState) -> list[Effect]:
     """Start a pre-vote, or the next one after a round that nobody won."""
-    if state.role is not Role.FOLLOWER:
+    if state.role is not Role.FOLLOWER or not state.may_stand():
         state.attempt += 1
     state.deadline_s = None
-    if not state.may_stand() or state.leader_id is not None or not _quorum_lives(state):
-        state.role = Role.FOLLOWER
-        state.votes = None
+    state.role, state.votes = Role.FOLLOWER, None
+    if state.leader_id is not None or not _quorum_lives(state):
         return []
-    return start_pre_vote(state)
+    if state.may_stand():
+        return start_pre_vote(state)
+    # A learner that lost its leader may have been removed, and is told so when it asks (L10).
+    return _ask(state, pre_vote=True, force=False)
 
 
 def start_pre_vote(state: RaftState) -> list[Effect]:
@@ -109,11 +106,11 @@ def _wait_for_round(state: RaftState) -> None:
 
 
 def _ask(state: RaftState, *, pre_vote: bool, force: bool) -> list[Effect]:
-    request = VoteRequest(
+    request = ev.VoteRequest(
         sender=state.node_id,
         group=state.group,
         term=state.current_term + pre_vote,
-        last_clock=state.last_clock,
+        last_clock=state.last_clock if state.may_stand() else ZERO,  # ZERO wins no vote.
         pre_vote=pre_vote,
         force_vote=force,
     )
@@ -122,12 +119,12 @@ def _ask(state: RaftState, *, pre_vote: bool, force: bool) -> list[Effect]:
     return [Send(to=voter, message=request) for voter in voters]
 
 
-def is_refused_by_stickiness(state: RaftState, request: VoteRequest) -> bool:
-    """Return whether belief in a leader forbids the vote, and to settle the term (S8, §4.2.3)."""
-    return state.leader_id not in (None, request.sender) and not request.force_vote
+def is_disregarded(state: RaftState, request: ev.VoteRequest) -> bool:
+    """Return whether a request settles no term: a leader is believed in, or its sender removed."""
+    return _refusal(state, request) in (ev.Refusal.BELIEVES, ev.Refusal.REMOVED)  # S8, §4.2.3.
 
 
-def on_vote_request(state: RaftState, request: VoteRequest) -> list[Effect]:
+def on_vote_request(state: RaftState, request: ev.VoteRequest) -> list[Effect]:
     """
     Vote for the candidate if this term's vote is free and its log is not behind ours.
 
@@ -136,14 +133,14 @@ def on_vote_request(state: RaftState, request: VoteRequest) -> list[Effect]:
     list it: the candidate's may be newer. One without any log votes for nobody.
     """
     refusal = _refusal(state, request)
-    granted = refusal is Refusal.NONE
+    granted = refusal is ev.Refusal.NONE
     if granted:
         if not request.pre_vote:
             state.ballot = Ballot(request.term, request.sender)
         state.deadline_s = None  # `rearm` restarts the own delay (L8).
         if state.role is Role.PRE_CANDIDATE:
             state.role, state.votes = Role.FOLLOWER, None
-    answer = VoteResponse(
+    answer = ev.VoteResponse(
         sender=state.node_id,
         group=state.group,
         term=request.term if granted else state.current_term,
@@ -151,25 +148,25 @@ def on_vote_request(state: RaftState, request: VoteRequest) -> list[Effect]:
         pre_vote=request.pre_vote,
         asked_term=request.term,
         refusal=refusal,
-        leader_id=state.leader_id if refusal is Refusal.BELIEVES else None,
-        removed_at=state.configuration_at(state.commit_index)[0] * (refusal is Refusal.REMOVED),
+        leader_id=state.leader_id if refusal is ev.Refusal.BELIEVES else None,
+        removed_at=state.configuration_at(state.commit_index)[0] * (refusal is ev.Refusal.REMOVED),
     )
     return [Send(to=request.sender, message=answer)]
 
 
-def _refusal(state: RaftState, request: VoteRequest) -> Refusal:
+def _refusal(state: RaftState, request: ev.VoteRequest) -> ev.Refusal:
     up_to_date = request.last_clock >= state.last_clock
     if not up_to_date and _has_removed(state, request.sender):
-        return Refusal.REMOVED  # Also where a leader is believed in.
-    if is_refused_by_stickiness(state, request):
-        return Refusal.BELIEVES
+        return ev.Refusal.REMOVED  # Also where a leader is believed in.
+    if state.leader_id not in (None, request.sender) and not request.force_vote:
+        return ev.Refusal.BELIEVES
     if state.is_silent or not state.proven or not up_to_date:
-        return Refusal.OTHER
+        return ev.Refusal.OTHER
     if request.pre_vote:
-        return Refusal.NONE if request.term > state.current_term else Refusal.OTHER
+        return ev.Refusal.NONE if request.term > state.current_term else ev.Refusal.OTHER
     vote_is_free = state.ballot.voted_for in (None, request.sender)
     is_current = request.term >= state.current_term
-    return Refusal.NONE if is_current and vote_is_free else Refusal.OTHER
+    return ev.Refusal.NONE if is_current and vote_is_free else ev.Refusal.OTHER
 
 
 def _has_removed(state: RaftState, member: NodeId) -> bool:
@@ -177,14 +174,14 @@ def _has_removed(state: RaftState, member: NodeId) -> bool:
     return index > 0 and member not in committed.members
 
 
-def settles_term(response: VoteResponse) -> bool:
+def settles_term(response: ev.VoteResponse) -> bool:
     """Return whether the answer's term is one that somebody is in (S8)."""
     return not (response.pre_vote and response.granted)
 
 
-def on_vote_response(state: RaftState, response: VoteResponse) -> list[Effect]:
+def on_vote_response(state: RaftState, response: ev.VoteResponse) -> list[Effect]:
     """Count a vote of the round that is under way; a quorum leads on."""
-    if response.refusal is Refusal.REMOVED:
+    if response.refusal is ev.Refusal.REMOVED:
         return _on_removed(state, response)
     asked = state.current_term + (state.role is Role.PRE_CANDIDATE)
     awaited = Role.PRE_CANDIDATE if response.pre_vote else Role.CANDIDATE
@@ -196,9 +193,10 @@ def on_vote_response(state: RaftState, response: VoteResponse) -> list[Effect]:
     return start_election(state, force=False) if response.pre_vote else win(state)
 
 
-def _on_removed(state: RaftState, response: VoteResponse) -> list[Effect]:
+def _on_removed(state: RaftState, response: ev.VoteResponse) -> list[Effect]:
     # Only a commit that this log does not know can have removed us (L10).
-    if response.removed_at <= state.configuration_index or state.role is Role.LEADER:
+    known = response.removed_at <= state.configuration_index
+    if known or state.is_silent or state.role is Role.LEADER:
         return []
     state.stopped = True
     return [
@@ -235,7 +233,7 @@ def win(state: RaftState) -> list[Effect]:
     return [Notice(kind="elected", text=f"{state.node_id} leads in term {state.current_term}")]
 
 
-def on_leader_claim(state: RaftState, claim: LeaderClaim) -> list[Effect]:
+def on_leader_claim(state: RaftState, claim: ev.LeaderClaim) -> list[Effect]:
     """Believe in a leader that the node's ledger names; its term is settled already."""
     if claim.term != state.current_term or state.role is Role.LEADER:
         return []
@@ -253,7 +251,7 @@ def follow(state: RaftState, leader_id: NodeId | None) -> list[Effect]:
     return []
 
 
-def on_leader_lost(state: RaftState, lost: LeaderLost) -> list[Effect]:
+def on_leader_lost(state: RaftState, lost: ev.LeaderLost) -> list[Effect]:
     """Stop believing; `rearm` starts the delay before the pre-vote (L8)."""
     if state.leader_id == lost.leader_id and state.role is not Role.LEADER:
         state.leader_id = None
@@ -261,7 +259,7 @@ def on_leader_lost(state: RaftState, lost: LeaderLost) -> list[Effect]:
     return []
 
 
-def on_timeout_now(state: RaftState, told: TimeoutNow) -> list[Effect]:
+def on_timeout_now(state: RaftState, told: ev.TimeoutNow) -> list[Effect]:
     """Stand at once, disregarding every detector (§3.10); only a voter obeys (C4)."""
     from_leader = told.sender is not None
     if from_leader and (told.term != state.current_term or told.sender != state.leader_id):

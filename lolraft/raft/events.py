@@ -158,20 +158,30 @@ class Bootstrap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AddServer:
-    """Make *server_id* a learner, then a voter; the node has asked it already (C2)."""
+class ChangeMembers:
+    """
+    Let *voters* vote, *learners* only receive entries, and *removed* leave, in one change (§4.3).
+
+    Nobody is named twice, and the node has asked who is new what it is (C2).
+    """
 
     ticket: Ticket
-    server_id: NodeId
-    incarnation: int = 0
+    voters: tuple[NodeId, ...] = ()
+    learners: tuple[NodeId, ...] = ()
+    removed: tuple[NodeId, ...] = ()
+    others_leave: bool = False  # Whoever is not named: the tuples are the whole set.
+    incarnations: tuple[tuple[NodeId, int], ...] = ()  # Of who is new (S4).
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveServer:
-    """Take *server_id* out of the group."""
-
-    ticket: Ticket
-    server_id: NodeId
+    def applied_to(
+        self, voters: tuple[NodeId, ...], learners: tuple[NodeId, ...]
+    ) -> tuple[tuple[NodeId, ...], tuple[NodeId, ...]]:
+        """Return the voters and the learners that this asks for where there are these now."""
+        named = {*self.voters, *self.learners, *self.removed}
+        stay = set() if self.others_leave else {*voters, *learners} - named
+        return (
+            tuple(sorted({*self.voters, *stay.intersection(voters)})),
+            tuple(sorted({*self.learners, *stay.intersection(learners)})),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,11 +233,13 @@ class Liveness:
     `live`: phi is under the threshold (retry appends, L8). `acking`: a heartbeat ack arrived
     within the election timeout, the stream moves (L7) and no objection to this shard stands (L6):
     what check quorum counts. A leader pauses appends to peers that are not live or that object.
+    `priorities`: of the nodes, this one included, that prefer (above 0) or avoid leading shards.
     """
 
     live: frozenset[NodeId]
     acking: frozenset[NodeId]
     objecting: frozenset[NodeId] = field(default_factory=frozenset)
+    priorities: tuple[tuple[NodeId, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,8 +304,7 @@ Event: TypeAlias = (
     | Propose
     | ReadIndex
     | Bootstrap
-    | AddServer
-    | RemoveServer
+    | ChangeMembers
     | TransferLeadership
     | Timeout
     | LeaderClaim

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from lolraft.raft import events as ev
 from lolraft.raft.effects import Answer, Code, Effect, Notice, Removed, Send
 from lolraft.raft.election import start_election
-from lolraft.raft.events import AddServer, Bootstrap, RemoveServer, TimeoutNow, TransferLeadership
+from lolraft.raft.replication import is_reachable
 from lolraft.raft.state import (
     Change,
     Leadership,
     Progress,
     RaftState,
+    Round,
     Transfer,
+    answer,
     refuse,
     step_down,
 )
-from lolraft.raft.types import Configuration, EntryKind, NodeId, Ticket
-
-CAUGHT_UP = 256  # A learner so few entries behind becomes a voter (§4.2.1).
+from lolraft.raft.types import Configuration, EntryKind, NodeId
 
 
-def on_bootstrap(state: RaftState, event: Bootstrap) -> list[Effect]:
+def on_bootstrap(state: RaftState, event: ev.Bootstrap) -> list[Effect]:
     """
     Write entry 1, clock (0, 1): the initial state's configuration (DESIGN section 10).
 
     Every listed member of a static group writes the same entry itself, so it is committed by
     definition. A group of one stands at once; its ticket is answered when it leads.
     """
-    tickets = () if event.ticket is None else (event.ticket,)
     if not state.is_silent or state.log.last_index > 0:
         if state.node_id in state.configuration.members:
-            return [Answer(ticket=ticket, code=Code.OK) for ticket in tickets]
+            return answer(event.ticket, Code.OK)
         text = f"shard {state.shard_id} has a log already and belongs to another group"
-        return [
-            Answer(ticket=ticket, code=Code.FAILED_PRECONDITION, message=text) for ticket in tickets
-        ]
+        return answer(event.ticket, Code.FAILED_PRECONDITION, text)
     configuration = Configuration(voters=tuple(sorted(event.voters)), group_id=event.group_id)
     state.append((0,), bytes((EntryKind.CONFIGURATION,)), (configuration.encode(),))
     state.commit_index = 1
-    state.bootstrap_tickets = tickets
+    state.bootstrap_tickets = () if event.ticket is None else (event.ticket,)
     if configuration.voters == (state.node_id,) and state.proven:
         return start_election(state, force=False)
     return []
@@ -49,60 +49,59 @@ def answer_bootstrap(state: RaftState) -> list[Effect]:
     return [Answer(ticket=ticket, code=Code.OK) for ticket in tickets]
 
 
-def on_change(state: RaftState, event: AddServer | RemoveServer) -> list[Effect]:
+def on_change(state: RaftState, event: ev.ChangeMembers) -> list[Effect]:
     """Begin a change, join the same one, or refuse another (C2)."""
-    leadership = state.leadership
+    leadership, ticket = state.leadership, event.ticket
     if leadership is None:
-        return [refuse(event.ticket, state)]
+        return [refuse(ticket, state)]
     if state.commit_index < leadership.barrier_index:
         leadership.early_changes.append(event)
         return []
-    adding = isinstance(event, AddServer)
-    under_way = leadership.change
-    if under_way is not None and under_way.is_same(event.server_id, adding):
-        under_way.tickets.append(event.ticket)
-        return []
+    if leadership.transfer is not None:
+        return [refuse(ticket, state, f"leadership of shard {state.shard_id} is moving; try again")]
     configuration = state.configuration
-    settled = state.commit_index >= state.configuration_index and not configuration.is_joint
-    if under_way is not None or not settled:
+    if leadership.change is None and not _is_settled(state):
+        # An earlier leader's: who asks for the same may wait for its end.
+        leadership.change = Change(configuration.voters, configuration.learners)
+    change = leadership.change
+    if change is not None:
+        goal = change.voters, change.learners
+        if not change.aborted and event.applied_to(*goal) == goal:
+            change.tickets.append(ticket)
+            return []
         text = f"another change of shard {state.shard_id}'s members is under way; try again"
-        return [Answer(ticket=event.ticket, code=Code.FAILED_PRECONDITION, message=text)]
-    if isinstance(event, AddServer):
-        return _add(state, leadership, event)
-    return _remove(state, leadership, event)
+        return answer(ticket, Code.FAILED_PRECONDITION, text)
+    return _begin(state, leadership, event)
 
 
-def _add(state: RaftState, leadership: Leadership, event: AddServer) -> list[Effect]:
-    configuration, server = state.configuration, event.server_id
-    if server in configuration.voters:
-        return [Answer(ticket=event.ticket, code=Code.OK)]
-    leadership.change = Change(server_id=server, adding=True, tickets=[event.ticket])
-    if server in configuration.learners:
-        return promote(state)
-    others = tuple(item for item in configuration.incarnations if item[0] != server)
-    known = Configuration(
-        voters=configuration.voters,
-        learners=tuple(sorted((*configuration.learners, server))),
-        incarnations=tuple(sorted((*others, (server, event.incarnation)))),
-        group_id=configuration.group_id,
-    )
-    return append_configuration(state, known)
+def _is_settled(state: RaftState) -> bool:
+    return state.commit_index >= state.configuration_index and not state.configuration.is_joint
 
 
-def _remove(state: RaftState, leadership: Leadership, event: RemoveServer) -> list[Effect]:
-    configuration, server = state.configuration, event.server_id
-    if server not in configuration.members:
-        return [Answer(ticket=event.ticket, code=Code.OK)]
-    if configuration.voters == (server,):
-        text = f"{server} is the last voter of shard {state.shard_id}; add another one first"
-        return [Answer(ticket=event.ticket, code=Code.FAILED_PRECONDITION, message=text)]
-    leadership.change = Change(server_id=server, adding=False, tickets=[event.ticket])
-    learners = tuple(learner for learner in configuration.learners if learner != server)
-    if server in configuration.learners:
-        return append_configuration(state, configuration.with_members(learners=learners))
-    voters = tuple(voter for voter in configuration.voters if voter != server)
-    joint = configuration.with_members(voters=voters, outgoing=configuration.voters)
-    return append_configuration(state, joint)
+def _begin(state: RaftState, leadership: Leadership, event: ev.ChangeMembers) -> list[Effect]:
+    """Let who is new learn first; `advance` does the rest, in this step where nobody is."""
+    configuration, members = state.configuration, state.configuration.members
+    voters, learners = event.applied_to(configuration.voters, configuration.learners)
+    if (voters, learners) == (configuration.voters, configuration.learners):
+        return answer(event.ticket, Code.OK)
+    strangers = [server for server in event.removed if server not in members]
+    text = f"{', '.join(strangers)} is no member of shard {state.shard_id}" if strangers else ""
+    if not voters:
+        text = f"shard {state.shard_id} would have no voter left; add another one first"
+    if text:
+        return answer(event.ticket, Code.FAILED_PRECONDITION, text)
+    leadership.change = change = Change(voters, learners, fallback=configuration.learners)
+    change.tickets.append(event.ticket)
+    new = [server for server in (*voters, *learners) if server not in members]
+    effects: list[Effect] = []
+    if new:
+        incarnations = {**dict(configuration.incarnations), **dict(event.incarnations)}
+        known = replace(configuration, incarnations=tuple(sorted(incarnations.items())))
+        known = known.with_members(learners=(*configuration.learners, *new))
+        effects = append_configuration(state, known)
+    waits = {*new, *voters} - {*configuration.voters}
+    change.joining = {s: Round(state.log.last_index, state.now_s) for s in sorted(waits)}
+    return effects
 
 
 def append_configuration(state: RaftState, configuration: Configuration) -> list[Effect]:
@@ -119,6 +118,7 @@ def append_configuration(state: RaftState, configuration: Configuration) -> list
             )
     for member in [item for item in leadership.progress if item not in configuration.members]:
         del leadership.progress[member]
+        leadership.leaving.append(member)
     voters, learners = len(configuration.voters), len(configuration.learners)
     joint = ", joint" if configuration.is_joint else ""
     return [
@@ -129,125 +129,133 @@ def append_configuration(state: RaftState, configuration: Configuration) -> list
     ]
 
 
-def promote(state: RaftState) -> list[Effect]:
-    """Make a learner that has caught up a voter: the joint configuration (§4.2.1, §4.3)."""
-    leadership = state.leadership
-    if leadership is None or leadership.change is None or not leadership.change.adding:
-        return []
-    configuration, server = state.configuration, leadership.change.server_id
-    progress = leadership.progress.get(server)
-    committed = state.commit_index >= state.configuration_index
-    if server not in configuration.learners or progress is None or not committed:
-        return []
-    if progress.probing or progress.match_index + CAUGHT_UP < state.log.last_index:
-        return []
-    joint = configuration.with_members(
-        voters=(*configuration.voters, server),
-        outgoing=configuration.voters,
-        learners=tuple(learner for learner in configuration.learners if learner != server),
-    )
-    return append_configuration(state, joint)
-
-
-def give_up_on_learner(state: RaftState) -> list[Effect]:
-    """Take out a learner that makes no progress, so that the group is not stuck with it (C2)."""
-    leadership = state.leadership
-    if leadership is None or leadership.change is None or leadership.change.aborted:
-        return []
-    change, configuration = leadership.change, state.configuration
-    progress = leadership.progress.get(change.server_id)
-    if not change.adding or change.server_id not in configuration.learners or progress is None:
+def advance(state: RaftState) -> list[Effect]:
+    """Go on from a committed configuration: to joint, to final, to the answer, to a hand-over."""
+    leadership, configuration = state.leadership, state.configuration
+    if leadership is None or state.commit_index < leadership.barrier_index:
         return []
     if state.commit_index < state.configuration_index:
         return []
-    if state.now_s - progress.progress_at_s < state.timing.catch_up_s - 1e-9:
-        return []
-    change.aborted = (
-        f"{change.server_id} made no progress for {state.timing.catch_up_s:g} s and was taken out "
-        "again; see whether it runs and can be reached, then add it anew"
-    )
-    learners = tuple(item for item in configuration.learners if item != change.server_id)
-    return append_configuration(state, configuration.with_members(learners=learners))
-
-
-def learner_deadline_s(state: RaftState, leadership: Leadership) -> float | None:
-    """Return when a learner that is being added will have stood still for too long."""
-    change = leadership.change
-    if change is None or not change.adding or change.aborted:
-        return None
-    progress = leadership.progress.get(change.server_id)
-    if progress is None or change.server_id not in state.configuration.learners:
-        return None
-    return progress.progress_at_s + state.timing.catch_up_s
-
-
-def on_configuration_committed(state: RaftState) -> list[Effect]:
-    """Go on from a committed configuration: to the final one, to the answer, to a hand-over."""
-    leadership, configuration = state.leadership, state.configuration
-    if leadership is None or state.commit_index < state.configuration_index:
-        return []
     if configuration.is_joint:  # Also of a change that an earlier leader began (L10).
         return append_configuration(state, configuration.with_members(outgoing=()))
-    effects: list[Effect] = []
-    change = leadership.change
-    if change is not None and (change.server_id not in configuration.learners or change.aborted):
-        leadership.change = None
-        code = Code.UNAVAILABLE if change.aborted else Code.OK
-        effects += [
-            Answer(ticket=ticket, code=code, message=change.aborted) for ticket in change.tickets
-        ]
+    effects = [_removed(state, member) for member in leadership.leaving]
+    leadership.leaving.clear()
+    if leadership.change is not None:
+        effects += _go_on(state, leadership, leadership.change)
     if not configuration.is_voter(state.node_id):
         effects += _leave(state)
     return effects
 
 
+def _removed(state: RaftState, member: NodeId) -> Effect:
+    # Nobody sends it this entry any more, and a learner would not ask for votes and hear of it.
+    message = ev.VoteResponse(
+        sender=state.node_id,
+        group=state.group,
+        term=state.current_term,
+        granted=False,
+        refusal=ev.Refusal.REMOVED,
+        removed_at=state.configuration_index,
+    )
+    return Send(to=member, message=message)
+
+
+def _go_on(state: RaftState, leadership: Leadership, change: Change) -> list[Effect]:
+    """Move everybody at once when all who join have caught up (§4.2.1, §4.3), or give up (C2)."""
+    configuration = state.configuration
+    ends_s = {s: _patience_ends_s(state, change, s) for s in _who_is_behind(state, change)}
+    change.give_up_s = min(ends_s.values(), default=None)
+    if change.give_up_s is not None and state.now_s >= change.give_up_s - 1e-9:
+        change.aborted = (
+            f"{min(ends_s, key=ends_s.__getitem__)} made no progress for "
+            f"{state.timing.catch_up_s:g} s, so nothing was changed; see whether it runs and can "
+            "be reached, then try again"
+        )
+        change.voters, change.learners = configuration.voters, change.fallback
+        change.joining, change.give_up_s = {}, None
+    elif ends_s:
+        return []
+    if configuration.voters != change.voters:
+        joint = configuration.with_members(
+            voters=change.voters, outgoing=configuration.voters, learners=change.learners
+        )
+        return append_configuration(state, joint)
+    if configuration.learners != change.learners:
+        learners = configuration.with_members(learners=change.learners)
+        return append_configuration(state, learners)
+    leadership.change = None
+    code = Code.UNAVAILABLE if change.aborted else Code.OK
+    return [Answer(ticket=ticket, code=code, message=change.aborted) for ticket in change.tickets]
+
+
+def _who_is_behind(state: RaftState, change: Change) -> list[NodeId]:
+    """
+    Count the rounds of those who join; return who must not vote yet (§4.2.1).
+
+    Entries that are behind say little: with many writes some are always on the way. How long a
+    round takes is how long commits would wait for this server, were it a voter.
+    """
+    behind, last = [], state.log.last_index
+    timeout_s = state.timing.election_timeout_s
+    for server, (until, began_s, is_quick) in change.joining.items():
+        took_s, match = state.now_s - began_s, state.progress[server].match_index
+        if match >= until and is_reachable(state, server):
+            is_quick, took_s = match == last or took_s < timeout_s, 0.0
+            change.joining[server] = Round(last, state.now_s, is_quick)
+        if not is_quick or took_s >= timeout_s or not is_reachable(state, server):
+            behind.append(server)
+    return behind
+
+
+def _patience_ends_s(state: RaftState, change: Change, server: NodeId) -> float:
+    since_s = max(state.progress[server].progress_at_s, change.joining[server].began_s)
+    return since_s + state.timing.catch_up_s
+
+
 def _leave(state: RaftState) -> list[Effect]:
-    """Hand over after one's own removal: a leader outside the group must not count itself."""
+    """Hand over after one's own removal: a leader that is no voter must not count itself."""
     effects: list[Effect] = []
     target = best_target(state)
     if target is not None:
         effects.append(Send(to=target, message=_timeout_now(state)))
-    effects += step_down(state, "removed from the group")
+    effects += step_down(state, "no voter any more")
     if state.node_id not in state.configuration.members:
         state.stopped = True
         effects.append(Removed(index=state.configuration_index))
     return effects
 
 
-def _timeout_now(state: RaftState) -> TimeoutNow:
-    return TimeoutNow(sender=state.node_id, group=state.group, term=state.current_term)
+def _timeout_now(state: RaftState) -> ev.TimeoutNow:
+    return ev.TimeoutNow(sender=state.node_id, group=state.group, term=state.current_term)
 
 
 def best_target(state: RaftState) -> NodeId | None:
-    """Return the live voter whose log is longest, by name among equals."""
+    """Return the live voter of the highest priority, or of the longest log; never who lags."""
+    priorities = dict(state.priorities)
     voters = [
-        (-progress.match_index, member)
-        for member, progress in state.progress.items()
-        if state.configuration.is_voter(member)
+        (match < state.commit_index, -priorities.get(member, 0), -match, member)
+        for member, match in ((m, p.match_index) for m, p in state.progress.items())
+        if member in state.configuration.voters
         and (state.acking is None or member in state.acking)
         and member not in state.objecting
     ]
-    return min(voters)[1] if voters else None
+    return min(voters)[3] if voters else None
 
 
-def on_transfer(state: RaftState, event: TransferLeadership) -> list[Effect]:
+def on_transfer(state: RaftState, event: ev.TransferLeadership) -> list[Effect]:
     """Begin to hand leadership over: no new writes until it has moved or failed (§3.10)."""
-
-    def end(code: Code, text: str = "") -> list[Effect]:
-        if event.ticket is None:
-            return []
-        return [Answer(ticket=event.ticket, code=code, message=text)]
-
     leadership = state.leadership
     if leadership is None:
         return [] if event.ticket is None else [refuse(event.ticket, state)]
     if event.target == state.node_id:
-        return end(Code.OK)
+        return answer(event.ticket, Code.OK)
     if leadership.transfer is not None:
-        return end(Code.FAILED_PRECONDITION, "another transfer is under way; try again")
+        text = "another transfer is under way; try again"
+        return answer(event.ticket, Code.FAILED_PRECONDITION, text)
     target = event.target or best_target(state)
     if target is None or not state.configuration.is_voter(target):
-        return end(Code.FAILED_PRECONDITION, f"{target or 'nobody else'} is not a live voter")
+        text = f"{target or 'nobody else'} is not a live voter"
+        return answer(event.ticket, Code.FAILED_PRECONDITION, text)
     until_s = state.now_s + state.timing.transfer_s
     leadership.transfer = Transfer(target=target, ticket=event.ticket, until_s=until_s)
     return [Notice(kind="transfer", text=f"handing over to {target}"), *push_transfer(state)]
@@ -274,8 +282,5 @@ def expire_transfer(state: RaftState) -> list[Effect]:
     if state.now_s < transfer.until_s - 1e-9:
         return []
     leadership.transfer = None
-    ticket: Ticket | None = transfer.ticket
-    if ticket is None:
-        return []
     text = f"{transfer.target} did not take over within {state.timing.transfer_s:g} s"
-    return [Answer(ticket=ticket, code=Code.UNAVAILABLE, message=text)]
+    return answer(transfer.ticket, Code.UNAVAILABLE, text)

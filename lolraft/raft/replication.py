@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from lolraft.raft import events as ev
 from lolraft.raft.effects import Answer, Code, Effect, Proposed, Send
 from lolraft.raft.election import follow
-from lolraft.raft.events import (
-    AppendRequest,
-    AppendResponse,
-    PeerRestarted,
-    Propose,
-    SnapshotOffer,
-)
 from lolraft.raft.quorum import committed_index
 from lolraft.raft.state import Leadership, Progress, RaftState, refuse
 from lolraft.raft.types import Clock, Configuration, Entries, EntryKind, NodeId, Role
@@ -20,7 +14,7 @@ from lolraft.raft.types import Clock, Configuration, Entries, EntryKind, NodeId,
 FRAME_TRIP_S = 0.005  # One append in flight fills a link whose round trip is at most this (P4).
 
 
-def on_propose(state: RaftState, event: Propose) -> list[Effect]:
+def on_propose(state: RaftState, event: ev.Propose) -> list[Effect]:
     """Append the clients' commands; `replicate` sends them, the derived Save keeps them."""
     leadership = state.leadership
     if leadership is None:
@@ -118,7 +112,7 @@ def _append_to(state: RaftState, member: NodeId, progress: Progress, entries: En
     progress.sent_at_s = state.now_s
     progress.must_ask = False
     progress.commit_sent = min(state.commit_index, max(entries.last, progress.match_index))
-    request = AppendRequest(
+    request = ev.AppendRequest(
         sender=state.node_id,
         group=state.group,
         term=state.current_term,
@@ -136,7 +130,7 @@ def _offer_snapshot(state: RaftState, member: NodeId, progress: Progress) -> lis
     progress.in_flight = 1
     progress.must_ask = False
     progress.sent_at_s = state.now_s
-    offer = SnapshotOffer(
+    offer = ev.SnapshotOffer(
         sender=state.node_id,
         group=state.group,
         term=state.current_term,
@@ -155,7 +149,7 @@ def ask_again(state: RaftState, progress: Progress) -> None:
     progress.commit_sent = 0
 
 
-def on_peer_restarted(state: RaftState, event: PeerRestarted) -> list[Effect]:
+def on_peer_restarted(state: RaftState, event: ev.PeerRestarted) -> list[Effect]:
     """Take the peer's commit as unknown and probe it; a restart may even have lost its log."""
     progress = state.progress.get(event.peer)
     if progress is not None:
@@ -188,7 +182,7 @@ def next_retry_s(state: RaftState, leadership: Leadership) -> float | None:
     return min(times, default=None)
 
 
-def on_append_request(state: RaftState, request: AppendRequest) -> list[Effect]:
+def on_append_request(state: RaftState, request: ev.AppendRequest) -> list[Effect]:
     """
     Make the log that of the leader up to the request's last entry, and say so (§3.5).
 
@@ -221,7 +215,7 @@ def on_append_request(state: RaftState, request: AppendRequest) -> list[Effect]:
     return [_answer(state, request.sender, True, match=match)]
 
 
-def _is_well_formed(request: AppendRequest) -> bool:
+def _is_well_formed(request: ev.AppendRequest) -> bool:
     entries, previous = request.entries, request.prev_clock
     terms = (previous.term, *entries.terms, request.term)
     if entries.first != previous.index + 1 or any(a > b for a, b in pairwise(terms)):
@@ -264,7 +258,7 @@ def _answer(
     rejected: int = 0,
     hint: Clock = Clock(0, 0),  # noqa: B008  # An immutable value.
 ) -> Send:
-    response = AppendResponse(
+    response = ev.AppendResponse(
         sender=state.node_id,
         group=state.group,
         term=state.current_term,
@@ -282,7 +276,7 @@ def answer_snapshot(state: RaftState, leader_id: NodeId, match: int) -> Send:
     return _answer(state, leader_id, True, match=match)
 
 
-def on_append_response(state: RaftState, response: AppendResponse) -> list[Effect]:
+def on_append_response(state: RaftState, response: ev.AppendResponse) -> list[Effect]:
     """Move the member's indexes; `advance_commit` and `replicate` follow in the same step."""
     progress = state.progress.get(response.sender)
     if progress is None or response.term != state.current_term:
@@ -312,7 +306,7 @@ def _on_success(state: RaftState, progress: Progress, match: int) -> None:
         progress.next_index = max(progress.next_index, progress.match_index + 1)
 
 
-def _on_rejection(state: RaftState, progress: Progress, response: AppendResponse) -> None:
+def _on_rejection(state: RaftState, progress: Progress, response: ev.AppendResponse) -> None:
     stale = response.rejected_index >= progress.next_index
     if progress.probing:
         stale = response.rejected_index != progress.next_index - 1

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from lolraft.raft import events as ev
 from lolraft.raft.effects import Effect, FetchSnapshot, InstallSnapshot, Notice
 from lolraft.raft.election import follow
-from lolraft.raft.events import SnapshotFailed, SnapshotFetched, SnapshotOffer, SnapshotTaken
 from lolraft.raft.replication import answer_snapshot
 from lolraft.raft.state import RaftState
 from lolraft.raft.types import Clock, Role, SnapshotMeta
 
 
-def on_snapshot_taken(state: RaftState, event: SnapshotTaken) -> list[Effect]:
+def on_snapshot_taken(state: RaftState, event: ev.SnapshotTaken) -> list[Effect]:
     """Remember the newer snapshot and drop the log that it covers, but for a tail."""
     newest = state.snapshot.clock.index if state.snapshot is not None else 0
     clock = event.meta.clock
@@ -32,7 +32,7 @@ def _forget_configurations_before(state: RaftState, index: int) -> None:
         state.configurations.pop(0)
 
 
-def on_snapshot_offer(state: RaftState, offer: SnapshotOffer) -> list[Effect]:
+def on_snapshot_offer(state: RaftState, offer: ev.SnapshotOffer) -> list[Effect]:
     """Fetch what the leader's log does not hold any more, unless it is here already."""
     if offer.term < state.current_term:
         return [answer_snapshot(state, offer.sender, 0)]
@@ -48,7 +48,7 @@ def on_snapshot_offer(state: RaftState, offer: SnapshotOffer) -> list[Effect]:
     return [state.fetching]  # An earlier leader, perhaps dead, is not waited for.
 
 
-def on_snapshot_fetched(state: RaftState, event: SnapshotFetched) -> list[Effect]:
+def on_snapshot_fetched(state: RaftState, event: ev.SnapshotFetched) -> list[Effect]:
     """Start from the fetched snapshot; a late one never moves the state back (fault 16)."""
     meta = event.meta
     state.fetching = None
@@ -76,7 +76,7 @@ def _install(state: RaftState, meta: SnapshotMeta) -> None:
         state.unsaved.clear()
 
 
-def on_snapshot_failed(state: RaftState, event: SnapshotFailed) -> list[Effect]:
+def on_snapshot_failed(state: RaftState, event: ev.SnapshotFailed) -> list[Effect]:
     """Be ready for the next offer."""
     if state.fetching == FetchSnapshot(source=event.source, clock=event.clock):
         state.fetching = None

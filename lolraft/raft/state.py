@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import KW_ONLY, dataclass, field
+from typing import NamedTuple
 
 from lolraft.raft.effects import Answer, Code, Effect, FetchSnapshot, Notice
-from lolraft.raft.events import AddServer, RemoveServer
+from lolraft.raft.events import ChangeMembers
 from lolraft.raft.log import Log
 from lolraft.raft.types import (
     NO_BALLOT,
@@ -48,18 +49,25 @@ class Progress:
     progress_at_s: float = 0.0
 
 
+class Round(NamedTuple):
+    """One round of catching up: until a server has what was there when it began (§4.2.1)."""
+
+    last: Index
+    began_s: float
+    is_quick: bool = False  # The one before took less than an election timeout.
+
+
 @dataclass(slots=True)
 class Change:
-    """A change of membership under way at its leader."""
+    """A change of membership under way at its leader: who shall vote and who learn at its end."""
 
-    server_id: NodeId
-    adding: bool
-    tickets: list[Ticket]
-    aborted: str = ""  # Why the learner is being taken out again.
-
-    def is_same(self, server_id: NodeId, adding: bool) -> bool:
-        """Return whether somebody who asks for this may wait for this change."""
-        return not self.aborted and (self.server_id, self.adding) == (server_id, adding)
+    voters: tuple[NodeId, ...]
+    learners: tuple[NodeId, ...]
+    fallback: tuple[NodeId, ...] = ()  # The learners of before, for when it is given up.
+    joining: dict[NodeId, Round] = field(default_factory=dict)  # Who must catch up first.
+    tickets: list[Ticket] = field(default_factory=list)
+    give_up_s: float | None = None  # When somebody will have stood still for too long (C2).
+    aborted: str = ""  # Why it was given up; the new learners are being taken out again.
 
 
 @dataclass(slots=True)
@@ -81,8 +89,9 @@ class Leadership:
     round_: int = 0
     reads: deque[tuple[int, Ticket, Index]] = field(default_factory=deque)
     early_reads: list[Ticket] = field(default_factory=list)  # Wait for the barrier (§6.4).
-    early_changes: list[AddServer | RemoveServer] = field(default_factory=list)
+    early_changes: list[ChangeMembers] = field(default_factory=list)
     change: Change | None = None
+    leaving: list[NodeId] = field(default_factory=list)  # To be told when that commits (L10).
     transfer: Transfer | None = None
     news_due_s: float | None = None  # When followers must hear of the commit at the latest.
 
@@ -118,6 +127,7 @@ class RaftState:
     live: frozenset[NodeId] | None = None  # None: the node has not said yet.
     acking: frozenset[NodeId] | None = None
     objecting: frozenset[NodeId] = frozenset()
+    priorities: tuple[tuple[NodeId, int], ...] = ()  # Of nodes, as `Liveness` says.
     proven: bool = True
     stopped: bool = False
     fetching: FetchSnapshot | None = None
@@ -244,6 +254,11 @@ def restore(
     return state
 
 
+def answer(ticket: Ticket | None, code: Code, text: str = "") -> list[Effect]:
+    """End a request, if anybody waits for it."""
+    return [] if ticket is None else [Answer(ticket=ticket, code=code, message=text)]
+
+
 def refuse(ticket: Ticket, state: RaftState, text: str = "") -> Answer:
     """Answer a request that only a leader can do."""
     if state.is_silent:
@@ -272,8 +287,7 @@ def step_down(state: RaftState, why: str) -> list[Effect]:
         tickets += [change.ticket for change in lost.early_changes]
         tickets += lost.change.tickets if lost.change else []
         effects += [refuse(ticket, state, text) for ticket in tickets]
-        if lost.transfer is not None and lost.transfer.ticket is not None:
-            effects.append(Answer(ticket=lost.transfer.ticket, code=Code.OK))
+        effects += answer(lost.transfer.ticket if lost.transfer else None, Code.OK)
     state.leadership = None
     state.role = Role.FOLLOWER
     state.leader_id = None

@@ -49,6 +49,7 @@ KINDS: tuple[RequestKind, ...] = (
     RequestKind.REMOVE_SERVER,
     RequestKind.TRANSFER,
     RequestKind.PROBE,
+    RequestKind.CHANGE_MEMBERS,
 )
 """`Forward.kind` on the wire is the position here."""
 
@@ -87,6 +88,7 @@ def heartbeat_bytes(heartbeat: NodeHeartbeat) -> bytes:
         claim_groups=[claim.group for claim in claims],
         withdrawn=heartbeat.withdrawn,
         disk_is_well=heartbeat.disk_is_well,
+        priority=heartbeat.priority,
         objections_seen=heartbeat.objections_seen,
     ).SerializeToString()
 

@@ -20,6 +20,7 @@ from lolraft.multiraft.frames import (
     NodeHeartbeatAck,
     RequestKind,
 )
+from lolraft.multiraft.wishes import Wish
 from lolraft.raft.events import (
     AppendRequest,
     AppendResponse,
@@ -92,6 +93,7 @@ def heartbeat(raw: bytes) -> NodeHeartbeat:
         claims=tuple(Claim(shard_id=s, term=t, group=g) for s, t, g in columns),
         withdrawn=tuple(wire.withdrawn),
         disk_is_well=wire.disk_is_well,
+        priority=wire.priority,
         objections_seen=wire.objections_seen,
     )
 
@@ -336,6 +338,11 @@ def _forward(wire: pb.Forward) -> Forward:
         raise Malformed(f"a request id has at most {commands.LONGEST_REQUEST_ID} bytes")
     if kind in _NAMES_A_SERVER and (wire.message or kind is not RequestKind.TRANSFER):
         _node_id(wire.message.decode(errors="replace"))
+    if kind is RequestKind.CHANGE_MEMBERS:
+        try:
+            Wish.decode(wire.message)
+        except ValueError as broken:
+            raise Malformed(str(broken)) from broken
     return Forward(
         number=wire.number,
         kind=kind,

@@ -18,6 +18,7 @@ from lolraft.multiraft.frames import (
     NodeHeartbeatAck,
     RequestKind,
 )
+from lolraft.multiraft.wishes import Wish
 from lolraft.raft.effects import Code
 from lolraft.raft.events import (
     AppendRequest,
@@ -62,6 +63,10 @@ def forwards(draw: st.DrawFn) -> Forward:
     message = draw(st.binary(max_size=9))
     if kind in (RequestKind.ADD_SERVER, RequestKind.REMOVE_SERVER, RequestKind.TRANSFER):
         message = draw(ids).encode()
+    if kind is RequestKind.CHANGE_MEMBERS:
+        names = sorted(draw(st.sets(ids, min_size=1, max_size=6)))
+        parts = [names[at::3] for at in range(3)]
+        message = Wish.of(*parts, others_leave=draw(st.booleans())).encode()
     if kind is RequestKind.TRANSFER:
         message = draw(st.sampled_from([b"", message]))
     return Forward(
@@ -170,6 +175,7 @@ heartbeats = st.builds(
     claims=st.lists(st.builds(Claim, shard_id=u32, term=numbers, group=u64), max_size=3).map(tuple),
     withdrawn=st.lists(u32, max_size=3).map(tuple),
     disk_is_well=st.booleans(),
+    priority=st.integers(-(2**31), 2**31 - 1),
 )
 
 acks = st.builds(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lolraft.raft.events import (
-    AddServer,
     AppendRequest,
+    ChangeMembers,
     LeaderClaim,
     LeaderLost,
     LeadershipConfirmed,
@@ -14,7 +14,6 @@ from lolraft.raft.events import (
     Propose,
     Proven,
     ReadIndex,
-    RemoveServer,
     SnapshotFailed,
     SnapshotFetched,
     SnapshotTaken,
@@ -129,6 +128,20 @@ def liveness(
 
 
 @word
+def priorities(table: Table, name: str, **numbers: str) -> None:
+    """`priorities n1 n2=1 n3=-1`: heartbeats said who prefers to lead, and who avoids it."""
+    state = table.state(NodeId(name))
+    others = _others(table, name)
+    event = Liveness(
+        live=others if state.live is None else state.live,
+        acking=others if state.acking is None else state.acking,
+        objecting=state.objecting,
+        priorities=tuple((NodeId(node), int(number)) for node, number in sorted(numbers.items())),
+    )
+    table.tell(NodeId(name), event)
+
+
+@word
 def object_(table: Table, name: str, to: str, term: str = "0") -> None:
     """`object n2 n1 term=3`: n2 cannot vouch for the claim of n1."""
     table.tell(NodeId(to), Objection(sender=NodeId(name), term=int(term)))
@@ -183,13 +196,46 @@ def confirm(table: Table, name: str, round_: str = "", term: str = "") -> None:
 @word
 def add(table: Table, name: str, server: str) -> None:
     """`add n1 n4`: an operator asks n1 to add n4."""
-    table.tell(NodeId(name), AddServer(ticket=table.new_ticket(), server_id=NodeId(server)))
+    change(table, name, voters=server, others="stay")
+
+
+@word
+def learn(table: Table, name: str, server: str) -> None:
+    """`learn n1 n4`: an operator asks n1 to add n4 and keep it a learner."""
+    change(table, name, learners=server, others="stay")
 
 
 @word
 def remove(table: Table, name: str, server: str) -> None:
     """`remove n1 n2`: an operator asks n1 to remove n2."""
-    table.tell(NodeId(name), RemoveServer(ticket=table.new_ticket(), server_id=NodeId(server)))
+    change(table, name, removed=server, others="stay")
+
+
+@word
+def replace(table: Table, name: str, old: str, new: str) -> None:
+    """`replace n1 n2 n4`: an operator asks n1 to let n4 vote in the place of n2."""
+    change(table, name, voters=new, removed=old, others="stay")
+
+
+@word
+def change(
+    table: Table,
+    name: str,
+    *,
+    voters: str = "",
+    learners: str = "",
+    removed: str = "",
+    others: str = "leave",
+) -> None:
+    """`change n1 voters=n1,n4 learners=n5`: an operator asks n1 for this whole set."""
+    event = ChangeMembers(
+        ticket=table.new_ticket(),
+        voters=tuple(sorted(_names(voters))),
+        learners=tuple(sorted(_names(learners))),
+        removed=tuple(sorted(_names(removed))),
+        others_leave=others == "leave",
+    )
+    table.tell(NodeId(name), event)
 
 
 @word

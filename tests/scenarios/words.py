@@ -35,9 +35,9 @@ def cluster(table: Table, *empty: str, **logs: str) -> None:
 
 
 @word
-def limits(table: Table, append_entries: str) -> None:
-    """`limits append_entries=1`: how much one append carries at most."""
-    table.limits = replace(table.limits, append_entries=int(append_entries))
+def limits(table: Table, append_entries: str, window: str = "16") -> None:
+    """`limits append_entries=1 window=1`: entries in one append, appends on their way, at most."""
+    table.limits = replace(table.limits, append_entries=int(append_entries), window=int(window))
     for replica in table.replicas.values():
         replica.state.limits = table.limits
 

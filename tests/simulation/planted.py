@@ -34,8 +34,8 @@ PLANTED = (
     Mistake(
         "a vote is given twice in a term (3.4)",
         "raft/election.py",
-        "elif state.ballot.voted_for not in (None, request.sender):",
-        "elif False:",
+        "vote_is_free = state.ballot.voted_for in (None, request.sender)",
+        "vote_is_free = True",
     ),
     Mistake(
         "the voter does not compare logs (3.6.1)",

@@ -124,7 +124,7 @@ PLANTED_NODE = (
     Mistake(
         "a replica that joins is not told who lives",
         "multiraft/beliefs.py",
-        "        if (view.live, view.acking) != (state.live, state.acking):\n",
+        "        if (view.live, view.acking, view.priorities) != told:\n",
         "        if state.live is None:\n",
     ),
     Mistake(

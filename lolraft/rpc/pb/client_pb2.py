@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0c\x63lient.proto\x12\x07lolraft\"j\n\x0eSubmitRequests\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\x11\n\tshard_ids\x18\x02 \x03(\r\x12\r\n\x05kinds\x18\x03 \x01(\x0c\x12\x10\n\x08messages\x18\x04 \x03(\x0c\x12\x13\n\x0brequest_ids\x18\x05 \x03(\t\"U\n\rSubmitReplies\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\r\n\x05\x63odes\x18\x02 \x01(\x0c\x12\x10\n\x08messages\x18\x03 \x03(\x0c\x12\x12\n\nleader_ids\x18\x04 \x03(\t\"6\n\x0fTransferRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\x11\n\tserver_id\x18\x02 \x01(\t\"\"\n\rTransferReply\x12\x11\n\tleader_id\x18\x01 \x01(\t2\x8f\x01\n\x06\x43lient\x12=\n\x06Submit\x12\x17.lolraft.SubmitRequests\x1a\x16.lolraft.SubmitReplies(\x01\x30\x01\x12\x46\n\x12TransferLeadership\x12\x18.lolraft.TransferRequest\x1a\x16.lolraft.TransferReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0c\x63lient.proto\x12\x07lolraft\"j\n\x0eSubmitRequests\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\x11\n\tshard_ids\x18\x02 \x03(\r\x12\r\n\x05kinds\x18\x03 \x01(\x0c\x12\x10\n\x08messages\x18\x04 \x03(\x0c\x12\x13\n\x0brequest_ids\x18\x05 \x03(\t\"U\n\rSubmitReplies\x12\x0f\n\x07numbers\x18\x01 \x03(\x04\x12\r\n\x05\x63odes\x18\x02 \x01(\x0c\x12\x10\n\x08messages\x18\x03 \x03(\x0c\x12\x12\n\nleader_ids\x18\x04 \x03(\t\"6\n\x0fTransferRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\x11\n\tserver_id\x18\x02 \x01(\t\"\"\n\rTransferReply\x12\x11\n\tleader_id\x18\x01 \x01(\t\"q\n\x14\x43hangeMembersRequest\x12\x10\n\x08shard_id\x18\x01 \x01(\r\x12\x0e\n\x06voters\x18\x02 \x03(\t\x12\x10\n\x08learners\x18\x03 \x03(\t\x12\x0f\n\x07removed\x18\x04 \x03(\t\x12\x14\n\x0cothers_leave\x18\x05 \x01(\x08\"\x14\n\x12\x43hangeMembersReply2\xdc\x01\n\x06\x43lient\x12=\n\x06Submit\x12\x17.lolraft.SubmitRequests\x1a\x16.lolraft.SubmitReplies(\x01\x30\x01\x12\x46\n\x12TransferLeadership\x12\x18.lolraft.TransferRequest\x1a\x16.lolraft.TransferReply\x12K\n\rChangeMembers\x12\x1d.lolraft.ChangeMembersRequest\x1a\x1b.lolraft.ChangeMembersReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSFERREQUEST']._serialized_end=274
   _globals['_TRANSFERREPLY']._serialized_start=276
   _globals['_TRANSFERREPLY']._serialized_end=310
-  _globals['_CLIENT']._serialized_start=313
-  _globals['_CLIENT']._serialized_end=456
+  _globals['_CHANGEMEMBERSREQUEST']._serialized_start=312
+  _globals['_CHANGEMEMBERSREQUEST']._serialized_end=425
+  _globals['_CHANGEMEMBERSREPLY']._serialized_start=427
+  _globals['_CHANGEMEMBERSREPLY']._serialized_end=447
+  _globals['_CLIENT']._serialized_start=450
+  _globals['_CLIENT']._serialized_end=670
 # @@protoc_insertion_point(module_scope)

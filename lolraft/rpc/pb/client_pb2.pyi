@@ -45,3 +45,21 @@ class TransferReply(_message.Message):
     LEADER_ID_FIELD_NUMBER: _ClassVar[int]
     leader_id: str
     def __init__(self, leader_id: _Optional[str] = ...) -> None: ...
+
+class ChangeMembersRequest(_message.Message):
+    __slots__ = ("shard_id", "voters", "learners", "removed", "others_leave")
+    SHARD_ID_FIELD_NUMBER: _ClassVar[int]
+    VOTERS_FIELD_NUMBER: _ClassVar[int]
+    LEARNERS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    OTHERS_LEAVE_FIELD_NUMBER: _ClassVar[int]
+    shard_id: int
+    voters: _containers.RepeatedScalarFieldContainer[str]
+    learners: _containers.RepeatedScalarFieldContainer[str]
+    removed: _containers.RepeatedScalarFieldContainer[str]
+    others_leave: bool
+    def __init__(self, shard_id: _Optional[int] = ..., voters: _Optional[_Iterable[str]] = ..., learners: _Optional[_Iterable[str]] = ..., removed: _Optional[_Iterable[str]] = ..., others_leave: _Optional[bool] = ...) -> None: ...
+
+class ChangeMembersReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -44,6 +44,11 @@ class ClientStub:
                 request_serializer=client__pb2.TransferRequest.SerializeToString,
                 response_deserializer=client__pb2.TransferReply.FromString,
                 _registered_method=True)
+        self.ChangeMembers = channel.unary_unary(
+                '/lolraft.Client/ChangeMembers',
+                request_serializer=client__pb2.ChangeMembersRequest.SerializeToString,
+                response_deserializer=client__pb2.ChangeMembersReply.FromString,
+                _registered_method=True)
 
 
 class ClientServicer:
@@ -63,6 +68,13 @@ class ClientServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangeMembers(self, request, context):
+        """Change the members of a shard in one step; answers when the change is committed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClientServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -75,6 +87,11 @@ def add_ClientServicer_to_server(servicer, server):
                     servicer.TransferLeadership,
                     request_deserializer=client__pb2.TransferRequest.FromString,
                     response_serializer=client__pb2.TransferReply.SerializeToString,
+            ),
+            'ChangeMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeMembers,
+                    request_deserializer=client__pb2.ChangeMembersRequest.FromString,
+                    response_serializer=client__pb2.ChangeMembersReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -131,6 +148,33 @@ class Client:
             '/lolraft.Client/TransferLeadership',
             client__pb2.TransferRequest.SerializeToString,
             client__pb2.TransferReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lolraft.Client/ChangeMembers',
+            client__pb2.ChangeMembersRequest.SerializeToString,
+            client__pb2.ChangeMembersReply.FromString,
             options,
             channel_credentials,
             insecure,

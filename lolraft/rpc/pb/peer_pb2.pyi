@@ -163,7 +163,7 @@ class ForwardReply(_message.Message):
     def __init__(self, number: _Optional[int] = ..., to_epoch: _Optional[int] = ..., code: _Optional[int] = ..., message: _Optional[bytes] = ..., leader_id: _Optional[str] = ..., group: _Optional[int] = ..., incarnation: _Optional[int] = ...) -> None: ...
 
 class NodeHeartbeat(_message.Message):
-    __slots__ = ("sender", "incarnation", "epoch", "seq", "is_beat", "ledger_version", "base_version", "claim_shards", "claim_terms", "claim_groups", "withdrawn", "disk_is_well", "objections_seen")
+    __slots__ = ("sender", "incarnation", "epoch", "seq", "is_beat", "ledger_version", "base_version", "claim_shards", "claim_terms", "claim_groups", "withdrawn", "disk_is_well", "objections_seen", "priority")
     SENDER_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -177,6 +177,7 @@ class NodeHeartbeat(_message.Message):
     WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
     DISK_IS_WELL_FIELD_NUMBER: _ClassVar[int]
     OBJECTIONS_SEEN_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     sender: str
     incarnation: int
     epoch: int
@@ -190,7 +191,8 @@ class NodeHeartbeat(_message.Message):
     withdrawn: _containers.RepeatedScalarFieldContainer[int]
     disk_is_well: bool
     objections_seen: int
-    def __init__(self, sender: _Optional[str] = ..., incarnation: _Optional[int] = ..., epoch: _Optional[int] = ..., seq: _Optional[int] = ..., is_beat: _Optional[bool] = ..., ledger_version: _Optional[int] = ..., base_version: _Optional[int] = ..., claim_shards: _Optional[_Iterable[int]] = ..., claim_terms: _Optional[_Iterable[int]] = ..., claim_groups: _Optional[_Iterable[int]] = ..., withdrawn: _Optional[_Iterable[int]] = ..., disk_is_well: _Optional[bool] = ..., objections_seen: _Optional[int] = ...) -> None: ...
+    priority: int
+    def __init__(self, sender: _Optional[str] = ..., incarnation: _Optional[int] = ..., epoch: _Optional[int] = ..., seq: _Optional[int] = ..., is_beat: _Optional[bool] = ..., ledger_version: _Optional[int] = ..., base_version: _Optional[int] = ..., claim_shards: _Optional[_Iterable[int]] = ..., claim_terms: _Optional[_Iterable[int]] = ..., claim_groups: _Optional[_Iterable[int]] = ..., withdrawn: _Optional[_Iterable[int]] = ..., disk_is_well: _Optional[bool] = ..., objections_seen: _Optional[int] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class NodeHeartbeatAck(_message.Message):
     __slots__ = ("sender", "incarnation", "to_epoch", "seq", "ledger_version", "own_epoch", "known_epoch", "pinned", "objections_version", "has_objections", "objection_shards", "objection_terms")

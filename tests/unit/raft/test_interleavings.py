@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from lolraft.raft.events import AddServer, LeaderLost, PeerRestarted, RemoveServer, Timeout
+from lolraft.raft.events import ChangeMembers, LeaderLost, PeerRestarted, Timeout
 from lolraft.raft.types import NodeId, Role
 from tests.unit.raft.group import Group
 
@@ -137,7 +137,7 @@ def test_membership_changes_in_any_order(seed: int) -> None:
         server = NodeId(rng.choice(("n2", "n3")))
         for name in leaders:
             if number % 2 == 0:
-                group.tell(name, RemoveServer(ticket=900 + number, server_id=server))
+                group.tell(name, ChangeMembers(ticket=900 + number, removed=(server,)))
             else:
-                group.tell(name, AddServer(ticket=900 + number, server_id=server))
+                group.tell(name, ChangeMembers(ticket=900 + number, voters=(server,)))
     check(group)
