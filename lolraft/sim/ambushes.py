@@ -75,7 +75,6 @@ class Ambushes:
 
     def __init__(self, world: World, nemesis: Nemesis) -> None:
         self.world = world
-        self.struck: list[str] = []  # The names of the moments at which it struck.
         self._nemesis = nemesis
         rates = {"effect": world.plan.ambush_rate / 10}
         self._moments = [
@@ -116,7 +115,7 @@ class Ambushes:
         chance = self.world.clock.chance(f"ambush {key}")
         self._nemesis.use(chance)
         blow = chance.choice(BLOWS)
-        self.struck.append(key)
+        self.world.did["blows"].append(key)
         self._nemesis.done[f"ambush {name}"] += 1
         self._nemesis.done[blow] += 1
         self.world.note(f"ambush at {key}: {blow}")

@@ -61,6 +61,7 @@ class Client:
         if asked is not None and f"c{self.number}.{self._count}" not in asked:
             self._next()
             return
+        self.world.did["asked"].append(f"c{self.number}.{self._count}")
         dice = self._chance.random()
         kind = "write" if dice < 0.45 else "add" if dice < 0.6 else "read"
         name = "" if kind == "read" else f"c{self.number}.{self._count}"

@@ -24,7 +24,6 @@ class Nemesis:
     def __init__(self, world: World) -> None:
         self.world = world
         self.done: Counter[str] = Counter()
-        self.struck: list[int] = []  # The numbers of the strikes that were done.
         self._count = 0
         self._chance = world.clock.chance("nemesis")
         self._is_over = False
@@ -50,7 +49,7 @@ class Nemesis:
             self.use(chance)
             kind = chance.choice(plan.kinds)
             self.done[kind] += 1
-            self.struck.append(number)
+            self.world.did["strikes"].append(number)
             strike: Callable[[], str] = getattr(self, f"_{kind}")
             self.world.note(f"nemesis, strike {number}: {kind} {strike()}")
         self._later()

@@ -147,6 +147,7 @@ class SimNode:
             return
         self.life += 1
         self.machine, self.is_paused = None, False
+        self.world.counts["node died within a write"] += self.disk.on_way is not None
         self.disk.crash(keeps, tears=tears)
         tickets, self.tickets = self.tickets, {}
         self.world.network.gone(self.node_id, silently)

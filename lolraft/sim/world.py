@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lolraft.multiraft.effects import Effect, Persist, Respond, Tell
 from lolraft.multiraft.events import Event
@@ -26,8 +26,10 @@ from lolraft.sim.history import History
 from lolraft.sim.network import Network
 from lolraft.sim.node import SimNode
 from lolraft.sim.plan import Plan
+from lolraft.sim.rare import RareEvents
 from lolraft.sim.story import Story, describe
 from lolraft.sim.violation import Violation
+from lolraft.storage.interface import Corrupted
 
 BOOT_S = 1.0
 TICK_S = 0.25
@@ -69,7 +71,8 @@ class World:
         self._thorough = thorough
         self._digest = blake2b(digest_size=16)
         self._seen: dict[NodeId, tuple[int, int]] = {}  # (life, version) that was looked at.
-        self._checkers = {kind: kind(self) for kind in checkers}
+        self.did: dict[str, list[Any]] = {"strikes": [], "blows": [], "asked": []}  # See `Plan`.
+        self._checkers = {kind: kind(self) for kind in (*checkers, RareEvents)}
         self._hooks = {name: self._hooked(name) for name in HOOKS}
         self._make_nodes()
 
@@ -188,7 +191,8 @@ class World:
 
     def refused(self, node: SimNode, refusal: Exception) -> None:
         """Note that a process ended at once, as its disk is not what it must be."""
-        self.counts["start refused"] += 1
+        is_damaged = isinstance(refusal, Corrupted)
+        self.counts["damage noticed at start" if is_damaged else "no start on a full disk"] += 1
         self.note(f"{node.node_id} does not start: {refusal}")
 
     def died(self, node: SimNode) -> None:
@@ -205,6 +209,8 @@ class World:
             Violation: a replica stopped, and no fault asked for that.
         """
         self.counts[tell.kind] += 1
+        for look in self._hooks["told"]:
+            look(node, tell)
         if tell.kind == "stopped" and not any(words in tell.text for words in ON_PURPOSE):
             self.violated("no assertion breaks (STYLE 4)", f"{node.node_id}: {tell.text}")
 
@@ -224,7 +230,9 @@ class World:
     def coverage(self) -> Counter[str]:
         """Return how often each fault and each rare event was there."""
         faults = self.nemesis.done if self.nemesis is not None else Counter[str]()
-        return faults + self.counts + self.network.counts
+        torn = Counter({"write torn": sum(node.disk.torn for node in self.nodes.values())})
+        rare = self.checker(RareEvents).counts
+        return faults + self.counts + self.network.counts + rare + torn
 
     # --- its course ------------------------------------------------------------------------------
 
@@ -236,12 +244,21 @@ class World:
             Violation: a promise was broken; its text ends with the story.
         """
         try:
-            self.boot()
-            self.chaos()
-            peace.come(self)
+            self.play()
         except Violation as broken:
             text = f"{broken}\n\n{self.story.text()}\n\n{describe(self)}"
             raise Violation(broken.promise, text.removeprefix(f"{broken.promise}: ")) from None
+
+    def play(self) -> None:
+        """
+        Boot, chaos, peace.
+
+        Raises:
+            Violation: a promise was broken; its text says how, and no more.
+        """
+        self.boot()
+        self.chaos()
+        peace.come(self)
 
     def boot(self) -> None:
         """Start all nodes, not quite at once."""
@@ -298,7 +315,7 @@ class World:
 
 HOOKS = (
     "after_turn", "frame_leaves", "ack_leaves", "applied", "installed", "responded", "started",
-    "died", "tick", "at_rest",
+    "died", "told", "tick", "at_rest",
 )  # fmt: skip
 
 
