@@ -71,18 +71,42 @@ def build_parser() -> argparse.ArgumentParser:
         message.add_argument("--hex", action="store_true", help="the message is hexadecimal")
         if name == "write":
             message.add_argument("--request-id", help="execute once, however often it is sent")
-    for name, text in (
-        ("add-server", "make a server a member, or bootstrap an empty one with its own id"),
-        ("remove-server", "take a server out of the group"),
-        ("transfer", "hand leadership to a server, or to the most caught-up one"),
+    _add_operators(commands)
+    return parser
+
+
+def _add_operators(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add what changes members and leaders; a change answers when it is committed."""
+    for name, text, flags in (
+        (
+            "add-server",
+            "make a server a member, or bootstrap an empty one with its own id",
+            {"server": "http://host:port"},
+        ),
+        ("remove-server", "take a server out of the group", {"server": "http://host:port"}),
+        (
+            "replace-server",
+            "let one server vote in the place of another, in one change",
+            {"old": "the server that leaves, dead or alive", "new": "the server that joins"},
+        ),
+        (
+            "change-members",
+            "make these the members, in one change; whoever is not named leaves",
+            {"voters": "ID,ID,ID"},
+        ),
+        ("transfer", "hand leadership to a server, or to the best one", {}),
     ):
         change = commands.add_parser(name, help=text)
         _add_common(change)
-        if name == "transfer":
+        for flag, meaning in flags.items():
+            change.add_argument(f"--{flag}", required=True, metavar="ID", help=meaning)
+        if name == "add-server":
+            keep = "it receives every entry and does not vote (a read replica)"
+            change.add_argument("--as-learner", action="store_true", help=keep)
+        elif name == "change-members":
+            change.add_argument("--learners", default="", metavar="ID", help="ID,ID: do not vote")
+        elif name == "transfer":
             change.add_argument("--to", default="", metavar="ID", help="the server to lead")
-        else:
-            change.add_argument("--server", required=True, metavar="ID", help="http://host:port")
-    return parser
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`lolraft status|write|read|add-server|remove-server|transfer`: ask a cluster."""
+"""The commands of `lolraft` that ask a cluster: all but `serve`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from google.protobuf.json_format import MessageToDict
 
 from lolraft.client import RaftClient
 from lolraft.client_stream import channel_to
-from lolraft.config import Tls, normalise_node_id
+from lolraft.config import Tls, normalise_node_id, parse_servers
 from lolraft.errors import ConfigError, RequestFailed
 from lolraft.raft.types import NodeId
 from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
@@ -46,9 +46,16 @@ async def _do(client: RaftClient, options: argparse.Namespace) -> bytes | None:
         case "read":
             return await client.read(shard, message_of(options))
         case "add-server":
-            await client.add_server(shard, normalise_node_id(options.server))
+            server = normalise_node_id(options.server)
+            await client.add_server(shard, server, as_learner=options.as_learner)
         case "remove-server":
             await client.remove_server(shard, normalise_node_id(options.server))
+        case "replace-server":
+            old, new = normalise_node_id(options.old), normalise_node_id(options.new)
+            await client.replace_server(shard, old, new)
+        case "change-members":
+            voters, learners = parse_servers(options.voters), parse_servers(options.learners)
+            await client.change_members(shard, voters, learners)
         case "transfer":
             target = normalise_node_id(options.to) if options.to else ""
             await client.transfer_leadership(shard, target)

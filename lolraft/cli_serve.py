@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from lolraft.app import RaftApp
-from lolraft.config import Config, Tls, host_and_port, normalise_node_id, parse_shards
+from lolraft.config import (
+    Config,
+    Tls,
+    host_and_port,
+    normalise_node_id,
+    parse_servers,
+    parse_shards,
+)
 from lolraft.errors import ConfigError, LolraftError
 from lolraft.node import RaftNode
 from lolraft.raft.types import ShardId
@@ -47,13 +54,12 @@ def settings_of(options: argparse.Namespace, tls: Tls | None) -> Settings:
     node_id = normalise_node_id(text)
     host, port = host_and_port(node_id)
     data = options.data or Path("lolraft-data") / f"{host.strip('[]').replace(':', '_')}-{port}"
-    members = tuple(normalise_node_id(item) for item in options.members.split(",") if item.strip())
     config = Config(
         node_id=node_id,
         listen=options.listen,
         data=None if options.memory else data,
         shards=parse_shards(options.shards),
-        members=members,
+        members=parse_servers(options.members),
         enable_faults=options.enable_faults,
         priority=options.priority,
         tls=tls,

@@ -6,18 +6,15 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
-import grpc
-import grpc.aio
-
+from lolraft.client_operators import Operators, failed
 from lolraft.client_stream import CLOSED, READ, WRITE, Refused, Reply, SubmitChannel, answer_of
 from lolraft.config import Tls, normalise_node_id
 from lolraft.errors import ConfigError, RequestFailed
 from lolraft.raft.types import NodeId, ShardId
-from lolraft.rpc.pb import client_pb2, lolraft_pb2
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
 TRY_S = 2.0
@@ -28,12 +25,15 @@ SHUN_S = 30.0
 
 RETRIED = {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED", "DEADLINE_EXCEEDED"}
 ELSEWHERE = {"FAILED_PRECONDITION", "NOT_FOUND"}
-"""One server's word, not the group's: it was removed, never joined, or does not host the shard."""
+"""
+One server's word, not the group's: it was removed, never joined, or does not host the shard. A
+leader's refusal names the leader, and is the group's.
+"""
 
 Answer = TypeVar("Answer")
 
 
-class RaftClient:
+class RaftClient(Operators):
     """
     Write to and read from a cluster by the addresses of some of its servers.
 
@@ -149,50 +149,7 @@ class RaftClient:
         once = kind == READ or bool(request_id)
         return await self._try(shard_id, attempt, timeout_s, changes=kind == WRITE, repeats=once)
 
-    # --- operators -------------------------------------------------------------------------------
-
-    async def add_server(
-        self, shard_id: ShardId, server_id: str, *, timeout_s: float | None = None
-    ) -> None:
-        """Make *server_id* a voter; on an empty server with its own id, begin a group of one."""
-        request = built(lolraft_pb2.AddServerRequest, shard_id=shard_id, server_id=server_id)
-        await self._unary(shard_id, lambda node: node.raft.AddServer, request, timeout_s)
-
-    async def remove_server(
-        self, shard_id: ShardId, server_id: str, *, timeout_s: float | None = None
-    ) -> None:
-        """Take *server_id* out of the group."""
-        request = built(lolraft_pb2.RemoveServerRequest, shard_id=shard_id, server_id=server_id)
-        await self._unary(shard_id, lambda node: node.raft.RemoveServer, request, timeout_s)
-
-    async def transfer_leadership(
-        self, shard_id: ShardId, target: str = "", *, timeout_s: float | None = None
-    ) -> None:
-        """Hand the leadership to *target*, or to the most caught-up voter."""
-        request = built(client_pb2.TransferRequest, shard_id=shard_id, server_id=target)
-        await self._unary(shard_id, lambda node: node.client.TransferLeadership, request, timeout_s)
-
-    async def timeout_now(self, server_id: str, shard_id: ShardId) -> None:
-        """Make one server start an election at once."""
-        node = self._node(normalise_node_id(server_id))
-        request = built(lolraft_pb2.TimeoutNow, shard_id=shard_id)
-        try:
-            await answer_of(node.raft.SendTimeoutNow(request, timeout=self.timeout_s))
-        except Refused as refused:
-            raise _failed(refused.reply, outcome_known=True) from refused
-
-    async def get_snapshot(
-        self, server_id: str, shard_id: ShardId, index: int
-    ) -> AsyncIterator[bytes]:
-        """Yield the app's bytes of a snapshot that *server_id* holds."""
-        node = self._node(normalise_node_id(server_id))
-        request = built(lolraft_pb2.GetSnapshotRequest, shard_id=shard_id, index=index)
-        try:
-            call = node.raft.GetSnapshot(request, timeout=self.timeout_s)
-            while (chunk := await answer_of(call.read())) is not grpc.aio.EOF:
-                yield chunk.data
-        except Refused as refused:
-            raise _failed(refused.reply, outcome_known=True) from refused
+    # --- trying ----------------------------------------------------------------------------------
 
     async def _unary(
         self,
@@ -206,8 +163,6 @@ class RaftClient:
 
         # A change of members is idempotent (C2), so all of these may be repeated.
         await self._try(shard_id, attempt, timeout_s, changes=True, repeats=True, try_s=60.0)
-
-    # --- trying ----------------------------------------------------------------------------------
 
     async def _try(
         self,
@@ -230,6 +185,7 @@ class RaftClient:
         open_outcome = False
         not_here: set[NodeId] = set()
         hinted: set[NodeId] = set()
+        told: Reply | None = None  # The last reason, a leader's rather than of a broken line.
         while True:
             if self._closed:
                 raise RequestFailed("CANCELLED", CLOSED.decode(), outcome_known=not open_outcome)
@@ -239,10 +195,12 @@ class RaftClient:
                 return await attempt(self._node(server), max(0.001, min(try_s, left_s)))
             except Refused as refused:
                 reply = refused.reply
+            if told is None or told.leader_id is None or reply.leader_id is not None:
+                told = reply
             self._learn(shard_id, server, reply)
             open_outcome |= changes and reply.maybe_executed
             left_s = until_s - time.monotonic()
-            if reply.code in ELSEWHERE and left_s > 0:
+            if reply.code in ELSEWHERE and reply.leader_id is None and left_s > 0:
                 not_here.add(server)
                 if not not_here.issuperset(self._servers):
                     continue
@@ -251,8 +209,8 @@ class RaftClient:
                 or left_s <= pause_s
                 or not (repeats or not reply.maybe_executed)
             ):
-                raise _failed(reply, outcome_known=not open_outcome)
-            if reply.leader_id is not None and reply.leader_id not in hinted:
+                raise failed(told, outcome_known=not open_outcome)
+            if reply.leader_id is not None and reply.leader_id not in {server, *hinted}:
                 hinted.add(reply.leader_id)  # At once, but two must not send us to and fro.
                 continue
             hinted.clear()
@@ -292,21 +250,3 @@ class RaftClient:
             node = SubmitChannel(server, self._tls, target)
             self._nodes[server] = node
         return node
-
-
-def built(kind: Callable[..., Answer], **fields: object) -> Answer:
-    """
-    Return a request.
-
-    Raises:
-        RequestFailed: INVALID_ARGUMENT, a number or text does not fit into it.
-    """
-    try:
-        return kind(**fields)
-    except ValueError as broken:
-        raise RequestFailed("INVALID_ARGUMENT", f"{fields}: {broken}") from broken
-
-
-def _failed(reply: Reply, *, outcome_known: bool) -> RequestFailed:
-    text = reply.message.decode(errors="replace")
-    return RequestFailed(reply.code, text, outcome_known=outcome_known)

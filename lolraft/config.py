@@ -42,6 +42,16 @@ def host_and_port(node_id: NodeId) -> tuple[str, int]:
     return host, int(port)
 
 
+def parse_servers(text: str) -> tuple[NodeId, ...]:
+    """
+    Read a list such as `http://a:50000,http://b:50000`, in its order.
+
+    Raises:
+        ConfigError: one is not an address.
+    """
+    return tuple(normalise_node_id(item) for item in text.split(",") if item.strip())
+
+
 def parse_shards(text: str) -> tuple[ShardId, ...]:
     """
     Read a list such as `0-9,777` into sorted shard ids.

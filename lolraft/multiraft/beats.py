@@ -96,6 +96,7 @@ def on_heartbeat(node: Node, heartbeat: NodeHeartbeat) -> None:
             beliefs.lose_all(node, peer.node_id)
         for shard_id in ledger.restart(heartbeat.epoch):
             beliefs.judge(node, peer, shard_id)
+        peer.live_since_s = node.now_s
         peer.my_objections_version = 0
         peer.detector.forget_seq()
     peer.detector.heard(node.now_s, heartbeat.seq if heartbeat.is_beat else None)

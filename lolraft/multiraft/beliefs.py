@@ -81,18 +81,16 @@ def share(node: Node, shard: Shard) -> None:
     """
     Note with whom a shard is shared, and pin incarnations that its configuration names (S4).
 
-    A leader that is removing itself is no member by its own log, and leads until that commits: it
-    must know who of the others lives.
+    Also where this node is no member by its own log. A leader that is removing itself leads until
+    that commits, and must know who of the others lives; so must a replica that died meanwhile, or
+    it would never ask whether it was removed.
     """
     configuration = shard.state.configuration
     members = set(configuration.members)
-    takes_part = node.node_id in members or shard.state.role is Role.LEADER
     for member in sorted(members - {node.node_id}):
-        peer = node.peer(member)
-        if takes_part:
-            peer.shared.add(shard.shard_id)
+        node.peer(member).shared.add(shard.shard_id)
     for peer in node.peers.values():
-        if peer.node_id not in members or not takes_part:
+        if peer.node_id not in members:
             peer.shared.discard(shard.shard_id)
     for member, incarnation in configuration.incarnations:
         if incarnation and member != node.node_id and node.pins.get(member) != incarnation:

@@ -65,10 +65,10 @@ def on_reply(node: Node, reply: ForwardReply) -> None:
         return
     if reply.code is not Code.OK:
         text = f"{server} does not host shard {shard.shard_id}; start it with that shard"
-        refuse(node, probe.ticket, Code.FAILED_PRECONDITION, text)
+        refuse(node, probe.ticket, Code.FAILED_PRECONDITION, text, node.node_id)
     elif reply.group not in (0, shard.state.group):
         text = f"{server} belongs to another group of shard {shard.shard_id}; wipe its data first"
-        refuse(node, probe.ticket, Code.FAILED_PRECONDITION, text)
+        refuse(node, probe.ticket, Code.FAILED_PRECONDITION, text, node.node_id)
     else:
         probe.incarnations.append((server, reply.incarnation))
         if not probe.waits_for:
@@ -90,4 +90,4 @@ def expire_probes(node: Node) -> None:
         if probe.ticket in node.requests:
             server = probe.waits_for[number]
             text = f"{server} does not answer; see whether it runs and can be reached from here"
-            refuse(node, probe.ticket, Code.UNAVAILABLE, text)
+            refuse(node, probe.ticket, Code.UNAVAILABLE, text, node.node_id)

@@ -27,11 +27,18 @@ FORGET_FACTOR = 10  # ... and begins anew when the last hand-over is so many wai
 
 
 def count(node: Node) -> None:
-    """Note who has a priority, as the replicas are told (`Liveness`)."""
+    """Note who has a priority, as the replicas are told (`Liveness`), and whether to give way."""
     known = [(peer.node_id, peer.priority) for peer in node.peers.values() if peer.priority]
     if node.config.priority:
         known.append((node.node_id, node.config.priority))
     node.priorities = tuple(sorted(known))
+    if _may_give_way(node) and node.give_way_at_s is None:
+        node.give_way_at_s = node.now_s + LOOK_S
+
+
+def _may_give_way(node: Node) -> bool:
+    mine = node.config.priority
+    return mine < 0 or any(peer.priority > mine for peer in node.peers.values())
 
 
 def on_change(node: Node, peer: Peer) -> None:
@@ -40,8 +47,6 @@ def on_change(node: Node, peer: Peer) -> None:
     for shard_id in sorted(peer.shared):
         shard = node.shards[shard_id]
         node.todo.append((shard, beliefs.liveness_of(node, shard)))
-    if peer.priority > node.config.priority and node.give_way_at_s is None:
-        node.give_way_at_s = node.now_s + LOOK_S
 
 
 def ready_target(node: Node, shard: Shard) -> NodeId | None:
@@ -69,9 +74,12 @@ def give_way(node: Node) -> None:
     """Hand shards over to peers of a higher priority where all is calm, never to and fro."""
     if node.give_way_at_s is None or node.now_s < node.give_way_at_s - 1e-9:
         return
-    higher = [peer for peer in node.peers.values() if peer.priority > node.config.priority]
-    node.give_way_at_s = node.now_s + LOOK_S if higher else None
-    calm = {peer.node_id for peer in higher if node.now_s - peer.live_since_s >= CALM_S}
+    node.give_way_at_s = node.now_s + LOOK_S if _may_give_way(node) else None
+    calm = {
+        peer.node_id
+        for peer in node.peers.values()
+        if peer.priority > node.config.priority and node.now_s - peer.live_since_s >= CALM_S
+    }
     moved = 0
     for shard in node.shards.values() if calm and not node.stalled else ():
         if moved == MOST_AT_ONCE:

@@ -12,6 +12,7 @@ from lolraft.raft import core
 from lolraft.raft.effects import (
     Answer,
     Apply,
+    Code,
     ConfirmLeadership,
     Effect,
     FetchSnapshot,
@@ -117,8 +118,7 @@ def handle(node: Node, shard: Shard, effect: Effect) -> None:
         case Proposed():
             proposals.on_proposed(node, shard, effect)
         case Answer():
-            text = effect.message.encode()
-            answering.finish(node, effect.ticket, effect.code, text, effect.leader_id)
+            _answer(node, shard, effect)
         case ConfirmLeadership():
             beliefs.want_round(node, shard, effect.round_)
         case ServeRead():
@@ -142,6 +142,13 @@ def handle(node: Node, shard: Shard, effect: Effect) -> None:
             )
         case Save():
             raise AssertionError("a Save is settled, never handled")
+
+
+def _answer(node: Node, shard: Shard, effect: Answer) -> None:
+    leader_id = effect.leader_id
+    if shard.state.role is Role.LEADER and effect.code is not Code.OK:
+        leader_id = node.node_id  # A refusal of the group, not of one server alone.
+    answering.finish(node, effect.ticket, effect.code, effect.message.encode(), leader_id)
 
 
 def _send(node: Node, shard: Shard, effect: Send) -> None:

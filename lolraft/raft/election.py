@@ -194,8 +194,10 @@ def on_vote_response(state: RaftState, response: ev.VoteResponse) -> list[Effect
 
 
 def _on_removed(state: RaftState, response: ev.VoteResponse) -> list[Effect]:
-    # Only a commit that this log does not know can have removed us (L10).
-    known = response.removed_at <= state.configuration_index
+    # Only a commit that this log does not know can have removed us, or one that it did not know to
+    # be committed: a leader that removes itself may die before it is (L10).
+    is_member = state.node_id in state.configuration.members
+    known = response.removed_at < state.configuration_index + is_member
     if known or state.is_silent or state.role is Role.LEADER:
         return []
     state.stopped = True

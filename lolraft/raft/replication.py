@@ -298,8 +298,8 @@ def _on_success(state: RaftState, progress: Progress, match: int) -> None:
     if progress.snapshot is not None and match >= progress.snapshot.index:
         progress.snapshot = None
         progress.in_flight = 0
-    if match > progress.match_index:
-        progress.match_index = match
+    if match > progress.match_index or progress.snapshot is not None:  # It says that it fetches.
+        progress.match_index = max(match, progress.match_index)
         progress.progress_at_s = state.now_s
     if progress.snapshot is None:
         progress.probing = False

@@ -43,7 +43,10 @@ def on_snapshot_offer(state: RaftState, offer: ev.SnapshotOffer) -> list[Effect]
     if offer.clock.index <= state.commit_index:
         return [answer_snapshot(state, offer.sender, state.commit_index)]
     if state.fetching is not None and state.fetching.source == offer.sender:
-        return []  # Offers repeat while one is on its way; the driver says when it is given up.
+        # Offers repeat while one is on its way, and the driver says when it is given up: until
+        # then, answer, so that the leader is patient (C2). Whom it failed once must bring it first.
+        alive = answer_snapshot(state, offer.sender, state.commit_index)
+        return [] if state.fetch_failed else [alive]
     state.fetching = FetchSnapshot(source=offer.sender, clock=offer.clock)
     return [state.fetching]  # An earlier leader, perhaps dead, is not waited for.
 
@@ -51,7 +54,7 @@ def on_snapshot_offer(state: RaftState, offer: ev.SnapshotOffer) -> list[Effect]
 def on_snapshot_fetched(state: RaftState, event: ev.SnapshotFetched) -> list[Effect]:
     """Start from the fetched snapshot; a late one never moves the state back (fault 16)."""
     meta = event.meta
-    state.fetching = None
+    state.fetching, state.fetch_failed = None, False
     effects: list[Effect] = []
     if meta.clock.index > state.commit_index:
         _install(state, meta)
@@ -79,5 +82,5 @@ def _install(state: RaftState, meta: SnapshotMeta) -> None:
 def on_snapshot_failed(state: RaftState, event: ev.SnapshotFailed) -> list[Effect]:
     """Be ready for the next offer."""
     if state.fetching == FetchSnapshot(source=event.source, clock=event.clock):
-        state.fetching = None
+        state.fetching, state.fetch_failed = None, True
     return []

@@ -131,6 +131,7 @@ class RaftState:
     proven: bool = True
     stopped: bool = False
     fetching: FetchSnapshot | None = None
+    fetch_failed: bool = False  # The last one was given up.
     leadership: Leadership | None = None
     bootstrap_tickets: tuple[Ticket, ...] = ()
     odd_messages: int = 0

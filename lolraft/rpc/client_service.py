@@ -12,6 +12,7 @@ import grpc.aio
 from lolraft.config import Config
 from lolraft.multiraft.effects import Respond
 from lolraft.multiraft.frames import RequestKind
+from lolraft.multiraft.wishes import Wish
 from lolraft.raft.effects import Code
 from lolraft.raft.types import Ticket
 from lolraft.rpc.answers import (
@@ -73,6 +74,25 @@ class ClientService(client_pb2_grpc.ClientServicer):
         respond = await self._driver.ask(RequestKind.TRANSFER, request.shard_id, target)
         await message_or_abort(context, respond)
         return client_pb2.TransferReply(leader_id=target.decode())
+
+    async def ChangeMembers(  # noqa: N802
+        self, request: client_pb2.ChangeMembersRequest, context: Context
+    ) -> client_pb2.ChangeMembersReply:
+        """Change the members of a shard in one step; answers when the change is committed."""
+        try:
+            wish = Wish.of(
+                request.voters,
+                request.learners,
+                request.removed,
+                others_leave=request.others_leave,
+            )
+        except ValueError as broken:
+            await refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(broken))
+        kind = RequestKind.CHANGE_MEMBERS
+        await message_or_abort(
+            context, await self._driver.ask(kind, request.shard_id, wish.encode())
+        )
+        return client_pb2.ChangeMembersReply()
 
 
 class SubmitStream:

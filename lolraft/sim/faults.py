@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lolraft.multiraft.effects import Respond
 from lolraft.multiraft.events import ClientRequest
 from lolraft.multiraft.frames import RequestKind
+from lolraft.multiraft.wishes import Wish
 from lolraft.raft.types import NodeId
 from lolraft.sim.weather import Link, Rule
 
@@ -324,7 +325,21 @@ class Nemesis:
         return self.operate(RequestKind.ADD_SERVER, self._some().node_id)
 
     def _remove(self) -> str:
+        if self._chance.random() < 0.5:
+            return self._change()
         return self.operate(RequestKind.REMOVE_SERVER, self._some().node_id)
+
+    def _change(self) -> str:
+        """Replace a server, or ask for any other set, with learners that are kept (4.3)."""
+        names = self._chance.sample(self.world.names, len(self.world.names))
+        count = self._chance.randint(1, len(names))
+        voters, others = names[:count], names[count:]
+        if others and self._chance.random() < 0.5:
+            wish = Wish.of(voters[:1], (), others[:1])
+        else:
+            learners = others[: self._chance.randint(0, len(others))]
+            wish = Wish.of(voters, learners, others_leave=True)
+        return self.operate(RequestKind.CHANGE_MEMBERS, wish.encode().decode())
 
     def _transfer(self) -> str:
         server_id = self._chance.choice(("", self._some().node_id))
@@ -332,18 +347,19 @@ class Nemesis:
 
     def operate(self, kind: RequestKind, server_id: str) -> str:
         """Ask some node for a change of members or of the leader."""
+        named = server_id.replace("\n", ", ")
         shard_id = self._chance.choice(self.world.plan.shards)
         request = ClientRequest(ticket=0, kind=kind, shard_id=shard_id, message=server_id.encode())
 
         def answered(respond: Respond | None) -> None:
             said = "died" if respond is None else respond.code.value
-            self.world.note(f"{kind.value} {server_id} of shard {shard_id}: {said}")
+            self.world.note(f"{kind.value} {named} of shard {shard_id}: {said}")
             self.done[f"{kind.value} {said}"] += 1
 
         # A server that is told to add itself where it has no group begins one of its own.
         asked = [name for name in self.world.names if name != server_id] or [NodeId(server_id)]
         self.world.nodes[self._chance.choice(asked)].ask(request, answered)
-        return f"{server_id} shard {shard_id}"
+        return f"{named} shard {shard_id}"
 
     def _timeout_now(self) -> str:
         node, shard_id = self._some(), self._chance.choice(self.world.plan.shards)

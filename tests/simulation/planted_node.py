@@ -118,8 +118,8 @@ PLANTED_NODE = (
     Mistake(
         "a leader that removes itself hears of nobody",
         "multiraft/beliefs.py",
-        "takes_part = node.node_id in members or shard.state.role is Role.LEADER",
-        "takes_part = node.node_id in members",
+        "        if peer.node_id not in members:\n            peer.shared",
+        "        if not {peer.node_id, node.node_id} <= members:\n            peer.shared",
     ),
     Mistake(
         "a replica that joins is not told who lives",
