@@ -26,8 +26,8 @@ UNARY = (
     "/lolraft.Raft/Write", "/lolraft.Raft/Read", "/lolraft.Raft/AddServer",
     "/lolraft.Raft/RemoveServer", "/lolraft.Raft/SendTimeoutNow", "/lolraft.Raft/RequestVote",
     "/lolraft.Raft/ProcessKernRequest", "/lolraft.Raft/SendHeartbeat",
-    "/lolraft.Client/TransferLeadership", "/lolraft.Observe/Log", "/lolraft.Faults/Set",
-    "/grpc.health.v1.Health/Check",
+    "/lolraft.Client/TransferLeadership", "/lolraft.Client/ChangeMembers",
+    "/lolraft.Observe/Log", "/lolraft.Faults/Set", "/grpc.health.v1.Health/Check",
 )  # fmt: skip
 STREAMS = (
     "/lolraft.Raft/GetSnapshot", "/lolraft.Raft/SendReplicationStream", "/lolraft.Client/Submit",

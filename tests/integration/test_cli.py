@@ -99,6 +99,31 @@ def test_leadership_and_members_are_changed(served: Served) -> None:
     assert added.returncode == 0, added.stderr
 
 
+def test_sets_of_members_are_changed(served: Served) -> None:
+    first, second, third = served.ids
+    asked = (*served.ids, "--shard", "1")
+
+    def change(command: str, *arguments: str) -> None:
+        ended = served.ask(command, *asked, *arguments, "--json")
+        assert (ended.returncode, json.loads(ended.stdout)) == (0, {"ok": True}), ended.stderr
+
+    change("change-members", "--voters", f"{first},{second}", "--learners", third)
+    report = json.loads(served.ask("status", third, "--json").stdout)[third]
+    roles = {int(shard.get("shard_id", 0)): shard["role"] for shard in report["shards"]}
+    assert roles[1] == "learner"
+    change("replace-server", "--old", second, "--new", third)
+    change("add-server", "--server", second, "--as-learner")
+    change("change-members", "--voters", ",".join(served.ids))
+    twice = served.ask("change-members", *asked, "--voters", f"{first},{first}")
+    assert (twice.returncode, twice.stderr.count("\n")) == (1, 1)
+    assert "is named twice" in twice.stderr
+    stranger = served.ask("replace-server", *asked, "--old", "http://a:1", "--new", second)
+    assert stranger.returncode == 0, "it votes already, and the other is no member"
+    nobody = served.ask("change-members", *asked, "--voters", "", "--learners", first)
+    assert nobody.returncode == 1
+    assert "no voter left" in nobody.stderr
+
+
 def test_what_the_app_refuses_is_one_sentence(served: Served) -> None:
     refused = served.ask("write", served.ids[0], "--shard", "0", "nonsense")
     assert refused.returncode == 1

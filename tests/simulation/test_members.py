@@ -85,17 +85,52 @@ def test_a_target_that_never_takes_over_is_asked_less_and_less_often() -> None:
     assert all(after > 1.8 * before for before, after in pairwise(waits))
 
 
-def test_a_target_whose_disk_hangs_or_who_lags_is_left_alone() -> None:
-    stage = Stage(Plan(seed=4, nodes=3))
-    leader, preferred = stage.leader(), stage.followers()[0]
+def hand_overs(node: SimNode) -> set[int]:
+    assert node.machine is not None
+    return set(node.machine.node.gave_way)
+
+
+def test_a_target_whose_disk_hangs_is_left_alone() -> None:
+    stage = Stage(Plan(seed=4, nodes=3, shards=(0, 1)))
+    preferred = next(n for n in stage.world.nodes.values() if not leads(stage, n))
+    leader = stage.leader()
     prioritise(preferred, 1)
     stage.run(3.0)
     preferred.disk.is_stuck = True
-    stage.write(leader, "w")
+    stage.write(stage.leader(1), "w", 1)  # It has all of shard 0, which is idle.
     stage.run(30.0)
-    assert stage.leader() is leader
+    assert leads(stage, leader)
+    assert hand_overs(leader) == set()
     preferred.disk.move()
     stage.until(lambda: leads(stage, preferred), 30.0)
+
+
+def test_a_target_that_lags_is_left_alone() -> None:
+    stage = Stage(Plan(seed=5, nodes=3))
+    leader, preferred = stage.leader(), stage.followers()[0]
+    prioritise(preferred, 1)
+    stage.run(3.0)
+    link = (leader.node_id, preferred.node_id)
+    lost = stage.world.network.put([link], Rule(kind="frame", drop=1))
+    stage.write(leader, "w")
+    stage.run(30.0)
+    assert hand_overs(leader) == set()
+    stage.world.network.take(lost)
+    stage.until(lambda: leads(stage, preferred), 30.0)
+
+
+def test_a_new_leader_is_given_ten_seconds() -> None:
+    stage = Stage(Plan(seed=6, nodes=3))
+    preferred = stage.node(1)
+    prioritise(preferred, 1)
+    stage.until(lambda: leads(stage, preferred), 30.0)
+    stage.run(20.0)
+    other = stage.followers()[0]
+    stage.told(stage.ask(preferred, RequestKind.TRANSFER, other.node_id))
+    stage.until(lambda: leads(stage, other))
+    stage.run(9.0)
+    assert leads(stage, other)
+    stage.until(lambda: leads(stage, preferred), 5.0)
 
 
 def test_a_leader_that_dies_while_it_removes_itself_cleans_up_when_it_is_back() -> None:

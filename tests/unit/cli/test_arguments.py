@@ -102,6 +102,7 @@ SERVE = {
     "shards without end": (["ID", "--shards", "0-99999999"], "not a range of shards"),
     "members without itself": (["ID", "--members", "http://a:1"], "is not among the members"),
     "members that are none": (["ID", "--members", "ID,???"], "looks like http://host:50000"),
+    "a priority that is huge": (["ID", "--priority", "101"], "a priority is -100 to 100"),
     "a listener that is none": (["ID", "--listen", "foo"], "it must be host:port"),
     "a port that is none": (["ID", "--listen", "127.0.0.1:99999"], "ports end at 65535"),
     "another machine's address": (["ID", "--listen", "192.0.2.1:9"], "Cannot assign"),

@@ -87,6 +87,8 @@ class _Client(client_pb2_grpc.ClientServicer):
     async def TransferLeadership(self, request: object, context: object) -> None:  # noqa: N802
         await self._fake.held()
 
+    ChangeMembers = TransferLeadership
+
 
 class _Raft(lolraft_pb2_grpc.RaftServicer):
     """The calls of 0.10.2: they are never answered."""

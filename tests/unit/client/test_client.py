@@ -227,12 +227,13 @@ async def test_closing_ends_every_call(fakes: Fakes) -> None:
         client.write(0, bytes(3 * 1024 * 1024)),
         client.transfer_leadership(0),  # type: ignore[list-item]
         client.add_server(0, "http://a:1"),  # type: ignore[list-item]
+        client.replace_server(0, "http://a:1", "http://b:1"),  # type: ignore[list-item]
         client.timeout_now(dumb.node_id, 0),  # type: ignore[list-item]
         anext(client.get_snapshot(dumb.node_id, 0, 1)),  # type: ignore[list-item]
     ]
     asked = [asyncio.ensure_future(call) for call in calls]
     async with asyncio.timeout(PATIENCE_S):
-        while len(dumb.asked) < 200 or dumb.holding < 5:  # noqa: ASYNC110
+        while len(dumb.asked) < 200 or dumb.holding < 6:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await client.close()
         ends = await asyncio.gather(*asked, return_exceptions=True)

@@ -26,6 +26,8 @@ def test_a_download_is_progress_though_no_entry_comes() -> None:
 
 
 def test_a_download_that_fails_again_and_again_is_none() -> None:
-    told = run_scenario(BEGIN + (WAIT + "fetch-failed n2\n") * 40 + "settle\nmembers n1\n----\n")
+    told = run_scenario(
+        BEGIN + (2 * WAIT + "fetch-failed n2\n") * 20 + "settle\nmembers n1\n----\n"
+    )
     assert "n1 answers #10 UNAVAILABLE" in told
     assert "n1 members at 13: n1\n" in told

@@ -109,6 +109,7 @@ BAD = {
     "ports end at 65535": lambda: Config(node_id=A, listen="a:65536"),
     "shards are numbers": lambda: Config(node_id=A, shards=(-1,)),
     "phi threshold": lambda: Config(node_id=A, phi_threshold=0),
+    "priority": lambda: Config(node_id=A, priority=-101),
     "max_message_bytes": lambda: Config(node_id=A, max_message_bytes=1),
     "https id and TLS": lambda: Config(node_id=A, tls=TLS),
 }
