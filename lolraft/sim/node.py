@@ -31,8 +31,11 @@ LEAST_S = 1e-5
 class SimNode:
     """A node that the nemesis can kill, freeze, slow down, and confuse about the time."""
 
-    def __init__(self, world: World, record: NodeRecord, config: NodeConfig) -> None:
+    def __init__(
+        self, world: World, record: NodeRecord, config: NodeConfig, *, number: int = 0
+    ) -> None:
         self.world = world
+        self.number = number
         self.node_id: NodeId = config.node_id
         self.config = config
         self.disk = Disk(record, world.clock)
@@ -51,7 +54,8 @@ class SimNode:
         self._deferred: deque[Callable[[], None]] = deque()
         self._inbox: list[ev.Event] = []
         self._due = False
-        self._timer = 0  # Number of the timer that counts.
+        self._timer = 0  # Number of the timer that counts, ...
+        self._rings_at_s = float("inf")  # ... and when it rings, in the world's time.
         self._next_ticket = 0
         self._metas: dict[ShardId, SnapshotMeta] = {}
         self._rate = 1.0
@@ -96,6 +100,7 @@ class SimNode:
         self.life += 1
         self._inbox, self._due, self.is_paused, self._is_thawing = [], False, False, False
         self._deferred.clear()
+        self._rings_at_s = float("inf")
         self.frozen_s = 0.0
         self.queues, self._metas = {}, {}
         self._base_s, self._based_at_s = self.chance.random() * 1e5, self.world.clock.now_s
@@ -267,17 +272,26 @@ class SimNode:
     def _set_timer(self) -> None:
         if self.machine is None:
             return
-        self._timer += 1
         deadline_s = self.machine.next_deadline_s()
-        if deadline_s is not None:
-            delay_s = max(LEAST_S, (deadline_s - self.now_s) / self._rate)
+        if deadline_s is None:
+            return
+        delay_s = max(LEAST_S, (deadline_s - self.now_s) / self._rate)
+        rings_at_s = self.world.clock.now_s + delay_s
+        if rings_at_s < self._rings_at_s:  # Else the one that comes first sets the next.
+            self._timer += 1
+            self._rings_at_s = rings_at_s
             self.world.clock.after(delay_s, self._ring, self.life, self._timer)
 
     def _ring(self, life: int, timer: int) -> None:
-        if self.life != life or self._timer != timer:
+        if self.life != life or self._timer != timer or self.machine is None:
             return
         if self.is_paused:
             self.defer(lambda: self._ring(life, timer))
+            return
+        self._rings_at_s = float("inf")
+        deadline_s = self.machine.next_deadline_s()
+        if deadline_s is not None and deadline_s > self.now_s + LEAST_S:
+            self._set_timer()
         else:
             self._turn(life)
 

@@ -56,7 +56,13 @@ def outcome_of(plan: Plan) -> Outcome:
 def _begin_worker() -> None:
     # Worlds are thrown away as a whole: looking for rubbish in between only costs time.
     gc.freeze()
-    gc.set_threshold(200_000, 50, 50)
+    gc.disable()
+
+
+def _in_worker(plan: Plan) -> Outcome:
+    outcome = outcome_of(plan)
+    gc.collect()
+    return outcome
 
 
 def outcomes(
@@ -74,11 +80,11 @@ def outcomes(
 
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin_worker) as pool:
         seed = first + 2 * workers
-        waiting = {pool.submit(outcome_of, plan(number)) for number in range(first, seed)}
+        waiting = {pool.submit(_in_worker, plan(number)) for number in range(first, seed)}
         while waiting:
             ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for job in ended:
                 yield job.result()
                 if time.monotonic() < until_s:
-                    waiting.add(pool.submit(outcome_of, plan(seed)))
+                    waiting.add(pool.submit(_in_worker, plan(seed)))
                     seed += 1

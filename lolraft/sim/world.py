@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from struct import Struct
 from typing import Any, TypeVar
 
 from lolraft.multiraft.effects import Effect, Persist, Respond, Tell
@@ -34,6 +35,8 @@ from lolraft.storage.interface import Corrupted
 BOOT_S = 1.0
 TICK_S = 0.25
 ANSWER_S = 4.0
+TURN = Struct("<dHQII")
+"""Of the digest: when, which node, its version, how many events and effects."""
 ON_PURPOSE = ("on purpose", "the node stops")
 
 AnyChecker = TypeVar("AnyChecker", bound=Checker)
@@ -74,6 +77,9 @@ class World:
         self.did: dict[str, list[Any]] = {"strikes": [], "blows": [], "asked": []}  # See `Plan`.
         self._checkers = {kind: kind(self) for kind in (*checkers, RareEvents)}
         self._hooks = {name: self._hooked(name) for name in HOOKS}
+        self._every_turn = [
+            checker.after_turn for checker in self._checkers.values() if checker.every_turn
+        ]
         self._make_nodes()
 
     def _make_nodes(self) -> None:
@@ -94,7 +100,7 @@ class World:
                 answer_s=ANSWER_S,
                 limits=Limits(append_entries=plan.append_entries),
             )
-            self.nodes[name] = SimNode(self, record, config)
+            self.nodes[name] = SimNode(self, record, config, number=len(self.nodes))
 
     def checker(self, kind: type[AnyChecker]) -> AnyChecker:
         """Return this world's checker of one kind."""
@@ -123,12 +129,16 @@ class World:
         assert node.machine is not None, "it has just had a turn"
         now_s = self.clock.now_s
         self.story.turn(now_s, node.node_id, events, effects)
+        writes = False
         for effect in effects:
             if isinstance(effect, Persist):
+                writes = True
                 self._count(effect.batch)
         inner = node.machine.node
-        kinds = repr((events, effects)) if self._thorough else f"{len(events)} {len(effects)}"
-        self._digest.update(f"{now_s!r} {node.node_id} {inner.version} {kinds}\n".encode())
+        facts = TURN.pack(now_s, node.number, inner.version, len(events), len(effects))
+        self._digest.update(facts)
+        if self._thorough:
+            self._digest.update(repr((events, effects)).encode())
         life, version = self._seen.get(node.node_id, (0, 0))
         if life != node.life:
             version = 0
@@ -140,7 +150,7 @@ class World:
                     break
                 if shard_id in inner.shards:
                     changed.append(inner.shards[shard_id])
-        for look in self._hooks["after_turn"]:
+        for look in self._hooks["after_turn"] if changed or writes else self._every_turn:
             look(node, changed, effects)
 
     def _count(self, batch: Batch) -> None:

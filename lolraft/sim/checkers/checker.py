@@ -23,6 +23,9 @@ class Checker:
     promise = ""
     """Its name and where it is made."""
 
+    every_turn = False
+    """Whether `after_turn` is called for turns that touched no shard and wrote nothing, too."""
+
     def __init__(self, world: World) -> None:
         self.world = world
 
