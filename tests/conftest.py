@@ -31,3 +31,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if why_not:
             item.add_marker(pytest.mark.skip(reason=why_not))
         item.add_marker(pytest.mark.xdist_group("docker"))  # One engine: one after another.
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say of each planted mistake what caught it, and after how many seeds."""
+    told = [
+        str(said)
+        for report in terminalreporter.getreports("passed")
+        for name, said in report.user_properties
+        if name == "planted"
+    ]
+    if told:
+        terminalreporter.section(f"{len(told)} planted mistakes were caught")
+        for line in sorted(told):
+            terminalreporter.write_line(line)

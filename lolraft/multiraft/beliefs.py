@@ -218,6 +218,7 @@ def update_liveness(node: Node) -> None:
     """Judge every peer, and tell the shards it concerns when a set changed, not per tick."""
     timeout_s = node.config.timing.election_timeout_s
     changed: set[ShardId] = set()
+    moved = False
     for peer in node.peers.values():
         suspected = peer.detector.suspects(node.now_s)
         live = not suspected and not peer.refused
@@ -231,15 +232,16 @@ def update_liveness(node: Node) -> None:
         if (live, acking) == (peer.live, peer.acking):
             continue
         returned, lost = live and not peer.live, peer.live and not live
-        peer.live, peer.acking = live, acking
+        peer.live, peer.acking, moved = live, acking, True
         changed |= peer.shared
         if lost:
             lose_all(node, peer.node_id)
         if returned:
             peer.live_since_s = node.now_s
             believe_again(node, peer)
-    node.global_live = frozenset(p.node_id for p in node.peers.values() if p.live)
-    node.global_acking = frozenset(p.node_id for p in node.peers.values() if p.acking)
+    if moved:
+        node.global_live = frozenset(p.node_id for p in node.peers.values() if p.live)
+        node.global_acking = frozenset(p.node_id for p in node.peers.values() if p.acking)
     for shard_id in sorted(changed):
         shard = node.shards[shard_id]
         node.todo.append((shard, liveness_of(node, shard)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from random import Random
 from typing import TYPE_CHECKING
 
 from lolraft.multiraft import effects as fx
 from lolraft.raft.events import AppendResponse, Message, TimeoutNow, VoteRequest, VoteResponse
 from lolraft.raft.types import NodeId
+from lolraft.sim.story import short
 from lolraft.sim.weather import Rule
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ MOMENTS: dict[str, Callable[[fx.Effect], bool]] = {
     "install": lambda effect: isinstance(effect, fx.RunInstall | fx.RunFetch),
     "transfer": _says(lambda m: isinstance(m, TimeoutNow)),
     "epoch": lambda effect: isinstance(effect, fx.Persist) and effect.batch.node is not None,
+    "effect": lambda effect: True,  # Any boundary at all; a tenth as often.
     "claim": lambda effect: (
         isinstance(effect, fx.SendHeartbeat)
         and bool(effect.heartbeat.claims or effect.heartbeat.withdrawn)
@@ -62,72 +66,108 @@ BLOWS = (
 
 
 class Ambushes:
-    """Watch every effect, and strike at some of those that a plan names."""
+    """
+    Watch every effect, and strike at some of those that a plan names.
+
+    Each moment has a name, `vote n2 7`: the seventh grant of n2. Chance is drawn by that name, so
+    that one blow that is left out shifts no other.
+    """
 
     def __init__(self, world: World, nemesis: Nemesis) -> None:
         self.world = world
         self._nemesis = nemesis
-        self._moments = [(name, MOMENTS[name]) for name in world.plan.ambushes]
-        self._chance = world.clock.chance("ambushes")
+        rates = {"effect": world.plan.ambush_rate / 10}
+        self._moments = [
+            (name, MOMENTS[name], rates.get(name, world.plan.ambush_rate))
+            for name in world.plan.ambushes
+        ]
+        self._seen: Counter[tuple[str, NodeId]] = Counter()
+        self._left: dict[tuple[str, NodeId], int] = {}  # Moments to let pass.
 
     def before_effect(self, node: SimNode, effect: fx.Effect) -> None:
         """Look at an effect that is about to be done; the node may be dead afterwards."""
-        for name, is_moment in self._moments:
-            if is_moment(effect) and self._chance.random() < self.world.plan.ambush_rate:
-                blow = self._chance.choice(BLOWS)
-                self._nemesis.done[f"ambush {name}"] += 1
-                self._nemesis.done[blow] += 1
-                self.world.note(f"ambush at {name} of {node.node_id}: {blow}")
-                getattr(self, f"_{blow}")(node, effect)
+        for name, is_moment, rate in self._moments:
+            if is_moment(effect) and self._strikes(name, node.node_id, rate):
+                number = self._seen[name, node.node_id]
+                key = f"{name} {short(node.node_id)} {number}"
+                blows = self.world.plan.blows
+                if blows is None or key in blows:
+                    self._strike(name, key, node, effect)
                 return
 
-    def _back_in_a_while(self, node: SimNode) -> None:
-        delay_s = self._chance.choice((0.0005, 0.02, 0.2, 1.0)) * (0.5 + self._chance.random())
+    def _strikes(self, name: str, node_id: NodeId, rate: float) -> bool:
+        """Return whether this moment is one: the gaps between them are drawn."""
+        mark = (name, node_id)
+        self._seen[mark] += 1
+        if mark not in self._left:
+            self._left[mark] = self._gap(name, node_id, rate)
+        self._left[mark] -= 1
+        if self._left[mark] > 0:
+            return False
+        del self._left[mark]
+        return True
+
+    def _gap(self, name: str, node_id: NodeId, rate: float) -> int:
+        chance = self.world.clock.chance(f"gap {name} {node_id} {self._seen[name, node_id]}")
+        return 1 + int(chance.expovariate(rate))
+
+    def _strike(self, name: str, key: str, node: SimNode, effect: fx.Effect) -> None:
+        chance = self.world.clock.chance(f"ambush {key}")
+        self._nemesis.use(chance)
+        blow = chance.choice(BLOWS)
+        self.world.did["blows"].append(key)
+        self._nemesis.done[f"ambush {name}"] += 1
+        self._nemesis.done[blow] += 1
+        self.world.note(f"ambush at {key}: {blow}")
+        getattr(self, f"_{blow}")(node, effect, chance)
+
+    def _back_in_a_while(self, node: SimNode, chance: Random) -> None:
+        delay_s = chance.choice((0.0005, 0.02, 0.2, 1.0)) * (0.5 + chance.random())
         self.world.clock.after(delay_s, self._revive, node)
 
     def _revive(self, node: SimNode) -> None:
         if self.world.ambushes:
             self._nemesis.revive(node)
 
-    def _die_before(self, node: SimNode, effect: fx.Effect) -> None:
-        node.crash(silently=self._chance.random() < 0.2)
-        self._back_in_a_while(node)
+    def _die_before(self, node: SimNode, effect: fx.Effect, chance: Random) -> None:
+        node.crash(silently=chance.random() < 0.2)
+        self._back_in_a_while(node, chance)
 
-    def _die_after(self, node: SimNode, effect: fx.Effect) -> None:
+    def _die_after(self, node: SimNode, effect: fx.Effect, chance: Random) -> None:
         """Die when the effects of this turn are done, or a moment later."""
-        delay_s = self._chance.choice((0.0, 0.0, 0.0003, 0.001, 0.005))
-        self.world.clock.after(delay_s, self._die, node, node.life, None)
+        delay_s = chance.choice((0.0, 0.0, 0.0003, 0.001, 0.005))
+        self.world.clock.after(delay_s, self._die, node, node.life, None, chance)
 
-    def _forget(self, node: SimNode, effect: fx.Effect) -> None:
+    def _forget(self, node: SimNode, effect: fx.Effect, chance: Random) -> None:
         """Die after this turn, and lose what is on its way to the disk."""
-        self.world.clock.after(0.0, self._die, node, node.life, False)
+        self.world.clock.after(0.0, self._die, node, node.life, False, chance)
 
-    def _die(self, node: SimNode, life: int, keeps: bool | None) -> None:
+    def _die(self, node: SimNode, life: int, keeps: bool | None, chance: Random) -> None:
         if node.life == life and self.world.ambushes:
             node.crash(keeps=keeps)
-            self._back_in_a_while(node)
+            self._back_in_a_while(node, chance)
 
-    def _freeze(self, node: SimNode, effect: fx.Effect) -> None:
+    def _freeze(self, node: SimNode, effect: fx.Effect, chance: Random) -> None:
         """Freeze after this turn."""
-        self.world.clock.after(0.0, self._freeze_now, node)
+        self.world.clock.after(0.0, self._freeze_now, node, chance)
 
-    def _freeze_now(self, node: SimNode) -> None:
+    def _freeze_now(self, node: SimNode, chance: Random) -> None:
         if self.world.ambushes:
             node.pause()
-            self.world.clock.after(self._chance.choice((0.05, 0.5, 1.5, 3.0)), node.resume)
+            self.world.clock.after(chance.choice((0.05, 0.5, 1.5, 3.0)), node.resume)
 
-    def _cut_off(self, node: SimNode, effect: fx.Effect) -> None:
+    def _cut_off(self, node: SimNode, effect: fx.Effect, chance: Random) -> None:
         self._nemesis.put(self._nemesis.between([node.node_id]), Rule(cut=True))
 
-    def _mute(self, node: SimNode, effect: fx.Effect) -> None:
+    def _mute(self, node: SimNode, effect: fx.Effect, chance: Random) -> None:
         """Let nothing that it says arrive any more; it hears all the others."""
         links = [(node.node_id, name) for name in self.world.names if name != node.node_id]
         self._nemesis.put(links, Rule(drop=1.0))
 
-    def _kill_peer(self, node: SimNode, effect: fx.Effect) -> None:
+    def _kill_peer(self, node: SimNode, effect: fx.Effect, chance: Random) -> None:
         """Kill who is about to hear of it, or anybody else."""
-        peer = NodeId(getattr(effect, "peer", "") or self._chance.choice(self.world.names))
+        peer = NodeId(getattr(effect, "peer", "") or chance.choice(self.world.names))
         victim = self.world.nodes[peer]
         if victim is not node:
             victim.crash()
-            self._back_in_a_while(victim)
+            self._back_in_a_while(victim, chance)

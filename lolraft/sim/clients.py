@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lolraft.sim.world import World
 
 GIVE_UP_S = 6.0
+PATIENT_S = float("inf")  # Waits for an answer, or for the death of whom it asked.
 KEYS = 3
 BOUNDS_S = (0.0, 0.05, 0.3, 1.0, 4.0)  # Of stale reads.
 ANYWHERE = (RequestKind.READ_LOCAL, RequestKind.READ_STALE)  # Whoever is asked answers itself.
@@ -47,6 +48,7 @@ class Client:
         self.is_busy = False
         self._chance = world.clock.chance(f"client {number}")
         self._reads = world.clock.chance(f"reads of client {number}")
+        self._pace = world.clock.chance(f"pace of client {number}")
         self._count = 0
         self._leader: NodeId | None = None
         self._current: Operation | None = None
@@ -56,7 +58,7 @@ class Client:
         self._sequence = 0  # ... and its number in it.
         self._nonce = b""  # Of the registration under way.
         self._sent = self._harmless = 0  # Tries of it; those that were certainly not executed.
-        self._try_s = self._chance.choice((0.3, 1.0, 2.0, 5.0))
+        self._try_s = self._chance.choice((0.3, 1.0, 2.0, 5.0, PATIENT_S))
         self._pace_s = world.plan.pace_s
         self._next()
 
@@ -65,13 +67,20 @@ class Client:
         self._current = None
         self._leave_session()
         if not self.world.is_over:
-            delay_s = self._chance.expovariate(1 / self._pace_s)
+            delay_s = self._pace.expovariate(1 / self._pace_s)
             self.world.clock.after(delay_s, self._begin)
 
     def _begin(self) -> None:
         if self.world.is_over or self._count >= self.world.plan.operations:
             return
         self._count += 1
+        # A source for each operation: one that is left out shifts no other.
+        self._chance = self.world.clock.chance(f"client {self.number} {self._count}")
+        asked = self.world.plan.asked
+        if asked is not None and f"c{self.number}.{self._count}" not in asked:
+            self._next()
+            return
+        self.world.did["asked"].append(f"c{self.number}.{self._count}")
         dice = self._chance.random()
         kind = "write" if dice < 0.45 else "add" if dice < 0.6 else "read"
         name = "" if kind == "read" else f"c{self.number}.{self._count}"
@@ -171,7 +180,8 @@ class Client:
                 node.forget(ticket)
                 answered(None)
 
-        self.world.clock.after(self._try_s, late)
+        if self._try_s < PATIENT_S:
+            self.world.clock.after(self._try_s, late)
 
     def _registered(self, operation: Operation, number: int) -> None:
         """Begin the write in the session that was registered for it, or in a newer one."""

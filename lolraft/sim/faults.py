@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from random import Random
 from typing import TYPE_CHECKING
 
 from lolraft.multiraft.effects import Respond
@@ -24,23 +25,34 @@ class Nemesis:
     def __init__(self, world: World) -> None:
         self.world = world
         self.done: Counter[str] = Counter()
+        self._count = 0
         self._chance = world.clock.chance("nemesis")
         self._is_over = False
         self._later()
 
+    def use(self, chance: Random) -> None:
+        """Draw from *chance*: each strike has a source of its own, and shifts no other."""
+        self._chance = chance
+
     def _later(self) -> None:
         plan = self.world.plan
         if plan.kinds:
-            delay_s = self._chance.expovariate(1 / plan.strike_s)
-            self.world.clock.after(delay_s, self._strike)
+            self._count += 1
+            chance = self.world.clock.chance(f"strike {self._count}")
+            delay_s = chance.expovariate(1 / plan.strike_s)
+            self.world.clock.after(delay_s, self._strike, self._count, chance)
 
-    def _strike(self) -> None:
+    def _strike(self, number: int, chance: Random) -> None:
         if self._is_over:
             return
-        kind = self._chance.choice(self.world.plan.kinds)
-        self.done[kind] += 1
-        strike: Callable[[], str] = getattr(self, f"_{kind}")
-        self.world.note(f"nemesis: {kind} {strike()}")
+        plan = self.world.plan
+        if plan.strikes is None or number in plan.strikes:
+            self.use(chance)
+            kind = chance.choice(plan.kinds)
+            self.done[kind] += 1
+            self.world.did["strikes"].append(number)
+            strike: Callable[[], str] = getattr(self, f"_{kind}")
+            self.world.note(f"nemesis, strike {number}: {kind} {strike()}")
         self._later()
 
     def heal(self, dead: Iterable[NodeId] = ()) -> None:
@@ -50,8 +62,7 @@ class Nemesis:
         for node in self.world.nodes.values():
             node.lag_s, node.app_slow_s, node.disk.slow_s = 0.00005, 0.0, 0.0
             node.broken_apps.clear()
-            node.disk.fails = None
-            node.disk.move()
+            node.disk.mend()
             node.skew(rate=1.0)
             node.resume()
             inner = node.machine.node if node.machine is not None else None
@@ -88,7 +99,6 @@ class Nemesis:
         """Start a node that is dead."""
         if node.machine is None:
             node.start()
-            self.world.note(f"{node.node_id} starts, epoch {node.disk.rows.node}"[:80])
 
     def kill(self, node: SimNode, most_s: float = 3.0, *, silently: bool = False) -> None:
         """Crash a node; it comes back in a while."""
@@ -289,6 +299,41 @@ class Nemesis:
         keep = self._chance.randrange(len(node.disk.shard(shard_id).entries.terms) + 1)
         node.disk.damage(shard_id, keep)
         return f"{node.node_id} shard {shard_id} keeps {keep}"
+
+    def _full_disk(self) -> str:
+        """Leave no space: what runs stops, and does not start again before there is some."""
+        node = self._some()
+        node.disk.is_full = True
+        self._for(5.0, self._make_space, node)
+        return node.node_id
+
+    def _make_space(self, node: SimNode) -> None:
+        node.disk.is_full = False
+        self._restart(node)
+
+    def _torn_write(self) -> str:
+        """Die within the next write: a part of it is on the disk."""
+        node, chance = self._some(), self._chance
+
+        def die(life: int) -> None:
+            if node.life == life and not self._is_over:
+                node.crash(silently=chance.random() < 0.5, tears=True)
+                self.world.clock.after(chance.random() * 2, self._undo, self.revive, (node,))
+
+        node.disk.on_next_write = lambda: self.world.clock.after(0.0002, die, node.life)
+        return node.node_id
+
+    def _rotten_sector(self) -> str:
+        """Kill a node, and let a sector of its log read as something else for a while."""
+        node, shard_id = self._some(), self._chance.choice(self.world.plan.shards)
+        node.crash()
+        rotten = node.disk.rot(shard_id, self._chance)
+        self._for(5.0, self._read_again, node)
+        return f"{node.node_id} shard {shard_id}{'' if rotten else ', which has no log'}"
+
+    def _read_again(self, node: SimNode) -> None:
+        node.disk.rotten.clear()
+        self.revive(node)
 
     # --- operators -------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from random import Random
 from typing import TYPE_CHECKING
 
 from lolraft.multiraft.commands import WriteId
@@ -49,7 +50,7 @@ class Network:
         self._clock = clock
         self._nodes = nodes
         self._latency_s = latency_s
-        self._chance = clock.chance("network")
+        self._chances: dict[tuple[NodeId, NodeId, str], Random] = {}
         self._streams: dict[tuple[NodeId, NodeId, str], Stream] = {}
 
     # --- faults ----------------------------------------------------------------------------------
@@ -73,7 +74,8 @@ class Network:
             connection = stream.connection
             if connection is not None and connection.held:
                 # The sender has backed off: it tries again only after a while.
-                self._clock.after(self._chance.random() * 0.4, self._resend, stream, connection)
+                wait_s = stream.chance.random() * 0.4
+                self._clock.after(wait_s, self._resend, stream, connection)
 
     def _resend(self, stream: Stream, connection: Connection) -> None:
         if not connection.open or self.weather.is_cut(stream.dialler, stream.peer):
@@ -99,7 +101,7 @@ class Network:
             known = self._streams.get((dialler, peer, kind))
             if known is not None and known.dialler_life == life:
                 continue
-            stream = Stream(dialler, life, peer, kind)
+            stream = Stream(dialler, life, peer, kind, self._chance(dialler, peer, kind))
             self._streams[dialler, peer, kind] = stream
             self._clock.after(0.0, self._try, stream)
 
@@ -116,11 +118,12 @@ class Network:
             connection = stream.connection
             if stream.dialler == node_id:
                 if connection is not None:
-                    connection.drains = self._chance.random() < 0.7
+                    connection.drains = stream.chance.random() < 0.7
                 stream.close()
                 del self._streams[key]
             elif stream.peer == node_id and connection is not None and not silently:
-                self._clock.after(self._delay_s(), self._break_if, stream, connection)
+                delay_s = self._delay_s(stream.chance)
+                self._clock.after(delay_s, self._break_if, stream, connection)
 
     def _is_current(self, stream: Stream) -> bool:
         return (
@@ -131,7 +134,7 @@ class Network:
     def _try(self, stream: Stream) -> None:
         if not self._is_current(stream) or stream.connection is not None:
             return
-        self._clock.after(2 * self._delay_s(), self._connect, stream)
+        self._clock.after(2 * self._delay_s(stream.chance), self._connect, stream)
 
     def _connect(self, stream: Stream) -> None:
         if not self._is_current(stream) or stream.connection is not None:
@@ -151,7 +154,7 @@ class Network:
         stream.attempt = 0
         stream.connection = Connection(there.life)
         stream.untaken.clear()
-        stream.room = self._chance.randrange(4)
+        stream.room = stream.chance.randrange(4)
         if stream.kind == FRAME:
             self._nodes[stream.dialler].post(StreamUp(peer=stream.peer))
         for kind in (BEAT, FRAME):  # Who hears of a node dials it at once.
@@ -241,7 +244,7 @@ class Network:
         shards = weather.lost_shards(sender, peer)
         if not drop and not shards:
             return frame
-        dice = self._chance.random
+        dice = self._chance(sender, peer, FRAME).random
 
         def passes(shard_id: int) -> bool:
             kept = dice() >= drop and (shard_id not in shards or dice() >= shards[shard_id])
@@ -257,24 +260,31 @@ class Network:
 
     # --- the way there ---------------------------------------------------------------------------
 
-    def _delay_s(self) -> float:
-        return self._latency_s * (0.5 + self._chance.expovariate(2.0))
+    def _chance(self, one: NodeId, other: NodeId, kind: str) -> Random:
+        key = (one, other, kind)
+        if key not in self._chances:
+            self._chances[key] = self._clock.chance(f"network {one} {other} {kind}")
+        return self._chances[key]
+
+    def _delay_s(self, chance: Random) -> float:
+        return self._latency_s * (0.5 + chance.expovariate(2.0))
 
     def delay_s(self, sender: NodeId, receiver: NodeId, kind: str) -> float | None:
         """Return how long one message takes now; None where it does not arrive."""
         if self.weather.is_cut(sender, receiver):
             return None
         rule = self.weather.on(sender, receiver, kind)
-        if rule.drop and self._chance.random() < rule.drop:
+        chance = self._chance(sender, receiver, kind)
+        if rule.drop and chance.random() < rule.drop:
             return None
-        return self._delay_s() + rule.delay_s + rule.jitter_s * self._chance.random()
+        return self._delay_s(chance) + rule.delay_s + rule.jitter_s * chance.random()
 
     def _carry(self, stream: Stream, connection: Connection, event: Event, goes_back: bool) -> None:
         sender, receiver = stream.dialler, stream.peer
         if goes_back:
             sender, receiver = receiver, sender
-        clock, dice = self._clock, self._chance.random
-        at_s = clock.now_s + self._delay_s()
+        clock, dice = self._clock, stream.chance.random
+        at_s = clock.now_s + self._delay_s(stream.chance)
         if not self.weather.is_calm:
             rule = self.weather.on(sender, receiver, stream.kind)
             if stream.kind == BEAT and rule.drop and dice() < rule.drop:

@@ -16,6 +16,7 @@ from lolraft.multiraft.records import Batch, NodeRecord, ShardRecord
 from lolraft.raft.types import Index, NodeId, ShardId, SnapshotMeta
 from lolraft.sim.apps import INITIAL, AppQueue
 from lolraft.sim.disk import Disk
+from lolraft.storage.interface import StorageError
 
 if TYPE_CHECKING:
     from lolraft.sim.world import World
@@ -30,8 +31,11 @@ LEAST_S = 1e-5
 class SimNode:
     """A node that the nemesis can kill, freeze, slow down, and confuse about the time."""
 
-    def __init__(self, world: World, record: NodeRecord, config: NodeConfig) -> None:
+    def __init__(
+        self, world: World, record: NodeRecord, config: NodeConfig, *, number: int = 0
+    ) -> None:
         self.world = world
+        self.number = number
         self.node_id: NodeId = config.node_id
         self.config = config
         self.disk = Disk(record, world.clock)
@@ -50,7 +54,8 @@ class SimNode:
         self._deferred: deque[Callable[[], None]] = deque()
         self._inbox: list[ev.Event] = []
         self._due = False
-        self._timer = 0  # Number of the timer that counts.
+        self._timer = 0  # Number of the timer that counts, ...
+        self._rings_at_s = float("inf")  # ... and when it rings, in the world's time.
         self._next_ticket = 0
         self._metas: dict[ShardId, SnapshotMeta] = {}
         self._rate = 1.0
@@ -85,15 +90,20 @@ class SimNode:
     # --- life ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Boot from the disk: a new epoch, the newest complete snapshots (S5)."""
+        """Boot from the disk: a new epoch, the newest complete snapshots (S5), or refuse to."""
         assert self.machine is None, "a process is started once"
+        try:
+            record, loaded = self.disk.open(self.node_id)
+        except StorageError as refusal:
+            self.world.refused(self, refusal)
+            return
         self.life += 1
         self._inbox, self._due, self.is_paused, self._is_thawing = [], False, False, False
         self._deferred.clear()
+        self._rings_at_s = float("inf")
         self.frozen_s = 0.0
         self.queues, self._metas = {}, {}
         self._base_s, self._based_at_s = self.chance.random() * 1e5, self.world.clock.now_s
-        record, loaded = self.disk.open(self.node_id)
         shards: dict[ShardId, ShardRecord] = {}
         for shard_id in sorted({*record.hosted, *loaded}):
             kept = self._reconcile(shard_id, loaded.get(shard_id, ShardRecord()))
@@ -129,18 +139,21 @@ class SimNode:
         self.queues[shard_id] = AppQueue(self, shard_id, app, index)
         return record
 
-    def crash(self, *, silently: bool = False, keeps: bool | None = None) -> None:
+    def crash(
+        self, *, silently: bool = False, keeps: bool | None = None, tears: bool = False
+    ) -> None:
         """
         Die at once: nothing is said, what was not synced is lost.
 
         *silently* as a machine without power does: peers see no reset. *keeps* decides whether a
-        write that is under way made it.
+        write that is under way made it, *tears* that only a part of it did.
         """
         if self.machine is None:
             return
         self.life += 1
         self.machine, self.is_paused = None, False
-        self.disk.crash(keeps)
+        self.world.counts["node died within a write"] += self.disk.on_way is not None
+        self.disk.crash(keeps, tears=tears)
         tickets, self.tickets = self.tickets, {}
         self.world.network.gone(self.node_id, silently)
         self.world.died(self)
@@ -259,17 +272,26 @@ class SimNode:
     def _set_timer(self) -> None:
         if self.machine is None:
             return
-        self._timer += 1
         deadline_s = self.machine.next_deadline_s()
-        if deadline_s is not None:
-            delay_s = max(LEAST_S, (deadline_s - self.now_s) / self._rate)
+        if deadline_s is None:
+            return
+        delay_s = max(LEAST_S, (deadline_s - self.now_s) / self._rate)
+        rings_at_s = self.world.clock.now_s + delay_s
+        if rings_at_s < self._rings_at_s:  # Else the one that comes first sets the next.
+            self._timer += 1
+            self._rings_at_s = rings_at_s
             self.world.clock.after(delay_s, self._ring, self.life, self._timer)
 
     def _ring(self, life: int, timer: int) -> None:
-        if self.life != life or self._timer != timer:
+        if self.life != life or self._timer != timer or self.machine is None:
             return
         if self.is_paused:
             self.defer(lambda: self._ring(life, timer))
+            return
+        self._rings_at_s = float("inf")
+        deadline_s = self.machine.next_deadline_s()
+        if deadline_s is not None and deadline_s > self.now_s + LEAST_S:
+            self._set_timer()
         else:
             self._turn(life)
 

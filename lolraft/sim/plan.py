@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, fields
 from random import Random
+from typing import Any
 
 from lolraft.raft.types import ShardId
 
@@ -11,20 +13,19 @@ KINDS = (
     "crash", "crash_many", "power_loss", "stop", "pause", "lag",
     "isolate", "partition", "bridge", "one_way", "flap", "break_stream",
     "loss", "duplicates", "disorder", "slow_network", "lost_shard", "deaf_beats", "deaf_frames",
-    "slow_disk", "stuck_disk", "failing_disk", "slow_app", "broken_app",
+    "slow_disk", "stuck_disk", "failing_disk", "full_disk", "torn_write", "rotten_sector",
+    "slow_app", "broken_app",
     "clock_rate", "clock_jump", "add", "remove", "transfer", "timeout_now", "snapshot",
 )  # fmt: skip
 """Every fault that a seed may draw; `faults.py` has them, and some that a plan must name."""
 
 AMBUSHES = (
     "vote", "stand", "elected", "save", "truncate", "commit", "ack_append", "answer",
-    "configuration", "snapshot", "install", "transfer", "epoch", "claim",
+    "configuration", "snapshot", "install", "transfer", "epoch", "claim", "effect",
 )  # fmt: skip
 """Moments at which a fault may be aimed; `ambushes.py` has them."""
 
 READS = ("read", "read-lease", "read-local", "read-stale")
-
-CALM_KINDS = ("crash", "pause", "isolate", "slow_network")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,10 @@ class Plan:
     lease_s: float = 0.0  # 0: no leases. In a world with leases no clock jumps,
     clock_drift: float = 0.1  # and the rates of two clocks differ by so much at most, as a ratio.
     leaves_dead: bool = False  # A minority stays dead while progress is demanded.
+    # What is left of a world that was made smaller; None means all. `minimize.py` names them.
+    strikes: tuple[int, ...] | None = None  # Numbers of strikes of the nemesis.
+    blows: tuple[str, ...] | None = None  # Moments at which an ambush strikes.
+    asked: tuple[str, ...] | None = None  # Operations of clients: c0.3 is the third of client 0.
 
     @classmethod
     def of_seed(cls, seed: int, *, nodes: int | None = None, shards: int | None = None) -> Plan:
@@ -66,8 +71,8 @@ class Plan:
         count = chance.choice((1, 2, 3, 5, 8, len(KINDS)))
         aims = chance.choice((0, 0, 1, 2, 4))
         small = chance.random() < 0.5
-        members = chance.choice((1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 7))
-        number = chance.choice((1, 1, 1, 2, 3, 5, 8))
+        members = chance.choice((1, 2, 3, 3, 3, 3, 3, 4, 4, 5, 5, 5, 6, 7))
+        number = chance.choice((1, 1, 2, 2, 3, 5, 8))
         other = Random(f"{seed} sessions")  # Apart, so that the rest of a seed's world stays.
         registers = other.random() < 0.4
         reading = Random(f"{seed} reads")
@@ -99,3 +104,29 @@ class Plan:
             lease_s=reading.choice((0.0, 0.0, 0.3, 0.5, 1.0)),
             clock_drift=reading.choice((0.02, 0.1, 0.2)),
         )
+
+    def spec(self) -> str:
+        """Return the plan as one line: what differs from a plan's defaults, as JSON."""
+        given = asdict(self)
+        default = asdict(Plan(seed=self.seed))
+        return json.dumps(
+            {"seed": self.seed} | {name: v for name, v in given.items() if v != default[name]}
+        )
+
+    @classmethod
+    def of_spec(cls, spec: str) -> Plan:
+        """
+        Return the plan that `spec` wrote.
+
+        Raises:
+            ValueError: it is not a plan.
+        """
+        given = json.loads(spec)
+        known = {item.name for item in fields(cls)}
+        if not isinstance(given, dict) or "seed" not in given or set(given) - known:
+            raise ValueError(f"not a plan: {spec[:80]}; known are {', '.join(sorted(known))}")
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in given.items()
+        }
+        return cls(**values)

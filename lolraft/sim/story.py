@@ -25,6 +25,14 @@ class Story:
             maxlen=KEPT_TURNS
         )
 
+    def keep_all_notes(self) -> None:
+        """Keep every line from the beginning."""
+        self.notes = deque(self.notes)
+
+    def keep_all_turns(self) -> None:
+        """Keep every turn from the beginning, for a trace."""
+        self._turns = deque(self._turns)
+
     def note(self, now_s: float, text: str) -> None:
         """Keep a line."""
         self.notes.append((now_s, text))
@@ -35,10 +43,10 @@ class Story:
         """Keep a turn; nothing is formatted before somebody asks."""
         self._turns.append((now_s, name, events, effects))
 
-    def text(self, turns: int = KEPT_TURNS) -> str:
+    def text(self) -> str:
         """Return both, in order of time."""
         lines = [(now_s, 0, text) for now_s, text in self.notes]
-        for now_s, name, events, effects in list(self._turns)[-turns:]:
+        for now_s, name, events, effects in self._turns:
             for event in events:
                 lines.append((now_s, 1, f"{short(name)} <- {value(event)}"))
             for effect in effects:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from random import Random
 
 from lolraft.multiraft.events import Event
 from lolraft.raft.types import NodeId
@@ -30,6 +31,7 @@ class Stream:
 
     __slots__ = (
         "attempt",
+        "chance",
         "connection",
         "dialler",
         "dialler_life",
@@ -41,11 +43,14 @@ class Stream:
         "untaken",
     )
 
-    def __init__(self, dialler: NodeId, dialler_life: int, peer: NodeId, kind: str) -> None:
+    def __init__(
+        self, dialler: NodeId, dialler_life: int, peer: NodeId, kind: str, chance: Random
+    ) -> None:
         self.dialler = dialler
         self.dialler_life = dialler_life
         self.peer = peer
         self.kind = kind
+        self.chance = chance  # Of all streams between the two, so that no other shifts it.
         self.connection: Connection | None = None
         self.attempt = 0  # Failed dials in a row.
         self.untaken: deque[float] = deque()  # When what the peer has not taken was sent.

@@ -70,6 +70,11 @@ class Weather:
         self._cuts.clear()
 
     @property
+    def has_cuts(self) -> bool:
+        """Return whether a wire is broken."""
+        return bool(self._cuts)
+
+    @property
     def is_calm(self) -> bool:
         """Return whether no rule is in force."""
         return not self._rules

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
-from typing import TypeVar
+from struct import Struct
+from typing import Any, TypeVar
 
 from lolraft.multiraft.effects import Effect, Persist, Respond, Tell
 from lolraft.multiraft.events import Event
@@ -22,16 +23,21 @@ from lolraft.sim.checkers.checker import Checker
 from lolraft.sim.clients import Client
 from lolraft.sim.clock import Clock
 from lolraft.sim.faults import Nemesis
+from lolraft.sim.groups import members_of
 from lolraft.sim.history import History
 from lolraft.sim.network import Network
 from lolraft.sim.node import SimNode
 from lolraft.sim.plan import Plan
+from lolraft.sim.rare import RareEvents
 from lolraft.sim.story import Story, describe
 from lolraft.sim.violation import Violation
+from lolraft.storage.interface import Corrupted
 
 BOOT_S = 1.0
 TICK_S = 0.25
 ANSWER_S = 4.0
+TURN = Struct("<dHQII")
+"""Of the digest: when, which node, its version, how many events and effects."""
 ON_PURPOSE = ("on purpose", "the node stops")
 
 AnyChecker = TypeVar("AnyChecker", bound=Checker)
@@ -70,8 +76,12 @@ class World:
         self._thorough = thorough
         self._digest = blake2b(digest_size=16)
         self._seen: dict[NodeId, tuple[int, int]] = {}  # (life, version) that was looked at.
-        self._checkers = {kind: kind(self) for kind in checkers}
+        self.did: dict[str, list[Any]] = {"strikes": [], "blows": [], "asked": []}  # See `Plan`.
+        self._checkers = {kind: kind(self) for kind in (*checkers, RareEvents)}
         self._hooks = {name: self._hooked(name) for name in HOOKS}
+        self._every_turn = [
+            checker.after_turn for checker in self._checkers.values() if checker.every_turn
+        ]
         self._make_nodes()
 
     def _make_nodes(self) -> None:
@@ -97,7 +107,7 @@ class World:
                     append_entries=plan.append_entries, proposal_entries=plan.proposal_entries
                 ),
             )
-            self.nodes[name] = SimNode(self, record, config)
+            self.nodes[name] = SimNode(self, record, config, number=len(self.nodes))
 
     def checker(self, kind: type[AnyChecker]) -> AnyChecker:
         """Return this world's checker of one kind."""
@@ -126,12 +136,16 @@ class World:
         assert node.machine is not None, "it has just had a turn"
         now_s = self.clock.now_s
         self.story.turn(now_s, node.node_id, events, effects)
+        writes = False
         for effect in effects:
             if isinstance(effect, Persist):
+                writes = True
                 self._count(effect.batch)
         inner = node.machine.node
-        kinds = repr((events, effects)) if self._thorough else f"{len(events)} {len(effects)}"
-        self._digest.update(f"{now_s!r} {node.node_id} {inner.version} {kinds}\n".encode())
+        facts = TURN.pack(now_s, node.number, inner.version, len(events), len(effects))
+        self._digest.update(facts)
+        if self._thorough:
+            self._digest.update(repr((events, effects)).encode())
         life, version = self._seen.get(node.node_id, (0, 0))
         if life != node.life:
             version = 0
@@ -143,7 +157,7 @@ class World:
                     break
                 if shard_id in inner.shards:
                     changed.append(inner.shards[shard_id])
-        for look in self._hooks["after_turn"]:
+        for look in self._hooks["after_turn"] if changed or writes else self._every_turn:
             look(node, changed, effects)
 
     def _count(self, batch: Batch) -> None:
@@ -187,8 +201,16 @@ class World:
 
     def started(self, node: SimNode) -> None:
         """Note a boot."""
+        record = node.disk.rows.node
+        self.note(f"{node.node_id} starts, epoch {record.epoch if record is not None else 0}")
         for look in self._hooks["started"]:
             look(node)
+
+    def refused(self, node: SimNode, refusal: Exception) -> None:
+        """Note that a process ended at once, as its disk is not what it must be."""
+        is_damaged = isinstance(refusal, Corrupted)
+        self.counts["damage noticed at start" if is_damaged else "no start on a full disk"] += 1
+        self.note(f"{node.node_id} does not start: {refusal}")
 
     def died(self, node: SimNode) -> None:
         """Note a death."""
@@ -204,6 +226,8 @@ class World:
             Violation: a replica stopped, and no fault asked for that.
         """
         self.counts[tell.kind] += 1
+        for look in self._hooks["told"]:
+            look(node, tell)
         if tell.kind == "stopped" and not any(words in tell.text for words in ON_PURPOSE):
             self.violated("no assertion breaks (STYLE 4)", f"{node.node_id}: {tell.text}")
 
@@ -223,7 +247,9 @@ class World:
     def coverage(self) -> Counter[str]:
         """Return how often each fault and each rare event was there."""
         faults = self.nemesis.done if self.nemesis is not None else Counter[str]()
-        return faults + self.counts + self.network.counts
+        torn = Counter({"write torn": sum(node.disk.torn for node in self.nodes.values())})
+        rare = self.checker(RareEvents).counts
+        return faults + self.counts + self.network.counts + rare + torn
 
     # --- its course ------------------------------------------------------------------------------
 
@@ -235,12 +261,21 @@ class World:
             Violation: a promise was broken; its text ends with the story.
         """
         try:
-            self.boot()
-            self.chaos()
-            peace.come(self)
+            self.play()
         except Violation as broken:
             text = f"{broken}\n\n{self.story.text()}\n\n{describe(self)}"
             raise Violation(broken.promise, text.removeprefix(f"{broken.promise}: ")) from None
+
+    def play(self) -> None:
+        """
+        Boot, chaos, peace.
+
+        Raises:
+            Violation: a promise was broken; its text says how, and no more.
+        """
+        self.boot()
+        self.chaos()
+        peace.come(self)
 
     def boot(self, names: Collection[NodeId] | None = None) -> None:
         """Start all nodes, or those of *names*, not quite at once."""
@@ -289,7 +324,7 @@ class World:
         """Return every running member of every shard, as its leader says."""
         found = []
         for shard_id in self.plan.shards:
-            for name in peace.members_of(self, shard_id):
+            for name in members_of(self, shard_id):
                 node = self.nodes[name]
                 if node.is_running:
                     found.append((node, shard_id))
@@ -298,7 +333,7 @@ class World:
 
 HOOKS = (
     "after_turn", "frame_leaves", "ack_leaves", "applied", "installed", "responded", "started",
-    "died", "tick", "at_rest",
+    "died", "told", "tick", "at_rest",
 )  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """
 Small mistakes, planted into a copy of the package: each turns one rule round.
 
-Each is a file below `lolraft`, the text as it is, and the text as it must never be. `python -m
-tests.simulation.planting` says how many seeds each of them takes; `seed` is the first of 0, 1, 2...
-that catches it, `aim` what is changed in the plans of the seeds where blind chance takes too long.
+Each is a file below `lolraft`, the text as it is, and the text as it must never be; the rule of
+PROTOCOL.md or the section is in the name. `test_planted.py` lets seeds look for each from `seed`
+on, with `aim` changed in their plans where blind chance takes too long, or runs the `story` that
+tells of just this mistake. `python -m tests.simulation.planting` says what each of them takes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Mistake:
     after: str
     seed: int = 0
     aim: dict[str, object] = field(default_factory=dict)
-    story: str = ""  # A test in this folder that fails with it, where seeds need too long.
+    story: str = ""  # A test below `tests/` (or in this folder), where seeds need too long.
 
 
 PLANTED = (
@@ -153,5 +154,67 @@ PLANTED = (
         "raft/snapshots.py",
         "state.fetching is not None and state.fetching.source == offer.sender",
         "state.fetching is not None",
+    ),
+    Mistake(
+        "a stranger of another group is heard (S2)",
+        "raft/core.py",
+        "    if event.group == state.group:\n        return None\n",
+        "    if True:\n        return None\n",
+        story="scenarios/test_stories.py::test_story[stranger_group]",
+    ),
+    Mistake(
+        "an empty disk votes under an old name (S4)",
+        "raft/election.py",
+        "if state.is_silent or state.damage or not state.proven or not up_to_date:",
+        "if state.is_silent or state.damage or not up_to_date:",
+        story="scenarios/test_stories.py::test_story[unproven]",
+    ),
+    Mistake(
+        "a vote that is refused settles the term (S8)",
+        "raft/core.py",
+        "            disregarded = state.is_silent or election.is_disregarded(state, request)\n",
+        "            disregarded = state.is_silent\n",
+        story="scenarios/test_stories.py::test_story[removed_cannot_disturb]",
+    ),
+    Mistake(
+        "a granted pre-vote settles the term (S8)",
+        "raft/core.py",
+        " as response if not (response.pre_vote and response.granted):",
+        " as response:",
+        story="scenarios/test_stories.py::test_story[prevote_rejoining]",
+    ),
+    Mistake(
+        "who believes in a leader votes for another (4.2.3)",
+        "raft/election.py",
+        "    if state.leader_id not in (None, request.sender) and not request.force_vote:\n",
+        "    if False:\n",
+        story="scenarios/test_stories.py::test_story[stickiness]",
+    ),
+    Mistake(
+        "learners count (S13)",
+        "raft/quorum.py",
+        "    return (configuration.voters,)\n",
+        "    return (configuration.members,)\n",
+    ),
+    Mistake(
+        "a leader counts itself in a configuration without it (S13)",
+        "raft/replication.py",
+        "    index = committed_index(state.configuration, match)\n",
+        "    from dataclasses import replace\n"
+        "    voters = tuple({*state.configuration.voters, state.node_id})\n"
+        "    index = committed_index(replace(state.configuration, voters=voters), match)\n",
+        story="scenarios/test_stories.py::test_story[removed_leader]",
+    ),
+    Mistake(
+        "the log is not truncated on disk (3.5)",
+        "raft/core.py",
+        "        truncate_from=change.truncate_from,\n",
+        "        truncate_from=None,\n",
+    ),
+    Mistake(
+        "a removed server is not told (L10)",
+        "raft/election.py",
+        "        return ev.Refusal.REMOVED  # Also where",
+        "        return ev.Refusal.OTHER  # Also where",
     ),
 )

@@ -147,8 +147,8 @@ PLANTED_NODE = (
     Mistake(
         "suspicion may take any time (L3)",
         "multiraft/phi.py",
-        "return self._heard_s + min(max(wait_s, 2 * self._interval_s), 1.0)",
-        "return self._heard_s + 10 * max(wait_s, 2 * self._interval_s)",
+        "now_s + min(max(wait_s, 2 * self._interval_s), 1.0)",
+        "now_s + 10 * max(wait_s, 2 * self._interval_s)",
     ),
     # --- clients ---------------------------------------------------------------------------------
     Mistake(
@@ -274,5 +274,50 @@ PLANTED_NODE = (
         "multiraft/applying.py",
         "    if not items and not shard.jobs:\n",
         "    if not shard.jobs:\n",
+    ),
+    Mistake(
+        "an ack to an earlier life counts (S7)",
+        "multiraft/beats.py",
+        "    if ack.to_epoch != node.record.epoch or is_stranger(",
+        "    if is_stranger(",
+        story="test_stories.py::test_an_ack_to_an_earlier_life_vouches_for_nothing",
+    ),
+    Mistake(
+        "a restored backup keeps its old epoch (S7)",
+        "multiraft/beats.py",
+        "        node.raise_epoch(ack.known_epoch + 1)\n",
+        "        pass\n",
+        story="test_stories.py::test_a_restored_backup_raises_its_epoch_above_the_known_one",
+    ),
+    Mistake(
+        "an app that breaks is passed over (S11)",
+        "multiraft/machine.py",
+        "            case AppFailed():\n                stepping.fail(",
+        "            case AppFailed():\n                repr(",
+    ),
+    Mistake(
+        "clean-up forgets the ballot (S12)",
+        "storage/memory.py",
+        "ShardRecord(ballot=kept.ballot)",
+        "ShardRecord()",
+    ),
+    Mistake(
+        "a torn batch is taken for whole (6)",
+        "storage/blob.py",
+        "    if CHECKSUM.unpack_from(blob)[0] != crc32(content, _seed(number)):\n",
+        "    if False:\n",
+    ),
+    Mistake(
+        "objections are not sent (L6)",
+        "multiraft/beats.py",
+        "tuple(sorted(peer.my_objections.items())) if unseen else None",
+        "None",
+    ),
+    Mistake(
+        "a stalled disk keeps its leaderships (L11)",
+        "multiraft/disk.py",
+        "            node.todo.append((shard, TransferLeadership(ticket=None, target=target)))\n",
+        "            pass\n",
+        story="test_stories.py::test_a_leader_whose_disk_stalls_hands_over",
     ),
 )

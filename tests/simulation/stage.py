@@ -12,8 +12,8 @@ from lolraft.raft.effects import Code
 from lolraft.raft.state import RaftState
 from lolraft.raft.types import NodeId
 from lolraft.sim import Plan, World
+from lolraft.sim.groups import leader_of
 from lolraft.sim.node import SimNode
-from lolraft.sim.peace import leader_of
 
 
 class Stage:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,21 @@ ROOT = Path(__file__).parents[2]
 ONCE_BROKEN = Path(__file__).with_name("once_broken.txt")
 
 
-def once_broken() -> list[int]:
-    """Return the seeds of `once_broken.txt`: a number, then what was wrong."""
+def once_broken() -> list[Plan]:
+    """Return the worlds of `once_broken.txt`: a seed or a plan, then what was wrong."""
     lines = ONCE_BROKEN.read_text().splitlines()
-    return [int(line.split()[0]) for line in lines if line and not line.startswith("#")]
+    return [plan_of(line) for line in lines if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("seed", once_broken())
-def test_what_was_once_broken(seed: int) -> None:
-    run_seed(seed, replace(Plan.of_seed(seed), reads=("read",), lease_s=0.0))  # As they broke.
+def plan_of(line: str) -> Plan:
+    if line.startswith("{"):
+        return Plan.of_spec(line[: line.index("}") + 1])
+    return Plan.of_seed(int(line.split()[0]))
+
+
+@pytest.mark.parametrize("plan", once_broken(), ids=lambda plan: str(plan.seed))
+def test_what_was_once_broken(plan: Plan) -> None:
+    run_seed(plan.seed, plan)
 
 
 @pytest.mark.parametrize("first", range(10_000, 10_060, 6))

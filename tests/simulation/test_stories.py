@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from lolraft.multiraft.events import FrameArrived, Shutdown
-from lolraft.multiraft.frames import Forward, Frame, RequestKind
+from dataclasses import replace
+
+from lolraft.multiraft.events import AckArrived, FrameArrived, Shutdown
+from lolraft.multiraft.frames import Forward, Frame, NodeHeartbeatAck, RequestKind
 from lolraft.raft.effects import Code
 from lolraft.sim import Plan
 from lolraft.sim.weather import Rule
@@ -136,3 +138,58 @@ def test_a_follower_does_not_wait_for_the_snapshot_of_a_dead_leader() -> None:
     stage.until(lambda: stage.leads() is not None and stage.leader() is not leader)
     answers = stage.ask(stage.leader(), RequestKind.WRITE, "after k after", "after")
     assert stage.told(answers, 8.0).code is Code.OK
+
+
+def test_an_ack_to_an_earlier_life_vouches_for_nothing() -> None:
+    """A leader that restarts is acked by nobody before it has asked (S7)."""
+    stage = Stage(Plan(seed=9))
+    leader, follower = stage.leader(), stage.followers()[0]
+    for other in stage.followers():
+        stage.world.network.put(stage.links(leader, other), Rule(cut=True))
+    assert leader.machine is not None
+    peer = leader.machine.node.peers[follower.node_id]
+    heard = peer.acked_seq
+    record, theirs = leader.disk.rows.node, follower.disk.rows.node
+    assert record is not None
+    assert theirs is not None
+    ack = NodeHeartbeatAck(
+        sender=follower.node_id,
+        incarnation=theirs.incarnation,
+        to_epoch=record.epoch - 1,
+        seq=heard + 1_000,
+        ledger_version=peer.out_ledger.version,
+        own_epoch=theirs.epoch,
+        known_epoch=record.epoch,
+        pinned=record.incarnation,
+        objections_version=0,
+        objections=None,
+    )
+    leader.post(AckArrived(ack=ack))
+    stage.run(0.01)
+    assert peer.acked_seq == heard
+
+
+def test_a_restored_backup_raises_its_epoch_above_the_known_one() -> None:
+    stage = Stage(Plan(seed=10))
+    restored = stage.followers()[0]
+    for _ in range(4):
+        restored.crash()
+        restored.start()
+        stage.run(1.0)
+    record = restored.disk.rows.node
+    assert record is not None
+    restored.crash()
+    restored.disk.rows.node = replace(record, epoch=1)
+    restored.start()
+    stage.until(lambda: restored.machine and restored.machine.record.epoch > record.epoch)
+    stage.until(lambda: stage.state(restored).leader_id == stage.leader().node_id)
+    stage.write(restored, "after")
+
+
+def test_a_leader_whose_disk_stalls_hands_over() -> None:
+    """Its heartbeats would keep a leader alive that can save nothing (L11)."""
+    stage = Stage(Plan(seed=11))
+    stalled = stage.leader()
+    stalled.disk.is_stuck = True
+    stage.ask(stalled, RequestKind.WRITE, "w k v", "w")
+    stage.until(lambda: stage.leads() is not None and stage.leader() is not stalled, 3.0)

@@ -23,6 +23,7 @@ class Busy(Checker):
     """Count turns."""
 
     promise = "no busy loop (DESIGN 4)"
+    every_turn = True
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

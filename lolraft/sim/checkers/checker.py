@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from lolraft.multiraft.effects import Effect, Respond
+from lolraft.multiraft.effects import Effect, Respond, Tell
 from lolraft.multiraft.frames import Frame, NodeHeartbeatAck
 from lolraft.multiraft.node import Shard
 from lolraft.raft.types import Index, NodeId, ShardId
@@ -22,6 +22,9 @@ class Checker:
 
     promise = ""
     """Its name and where it is made."""
+
+    every_turn = False
+    """Whether `after_turn` is called for turns that touched no shard and wrote nothing, too."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -62,6 +65,9 @@ class Checker:
 
     def died(self, node: SimNode) -> None:
         """Note that a node is no more."""
+
+    def told(self, node: SimNode, tell: Tell) -> None:
+        """Look at an event that a node reports."""
 
     def tick(self) -> None:
         """Look at everything, now and then."""

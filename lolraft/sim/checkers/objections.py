@@ -18,6 +18,7 @@ class Objections(Checker):
     """Compare what a node says of each claim with what it should say, after every turn."""
 
     promise = "objections (L6)"
+    every_turn = True
 
     def after_turn(
         self, node: SimNode, changed: Sequence[Shard], effects: Sequence[Effect]
