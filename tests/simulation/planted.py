@@ -62,12 +62,14 @@ PLANTED = (
         "raft/replication.py",
         "min(request.commit_index, match))",
         "min(request.commit_index, log.last_index))",
+        story="scenarios/test_stories.py::test_story[stale_tail_heartbeat_commit]",
     ),
     Mistake(
         "a deposed leader is obeyed (3.3)",
         "raft/replication.py",
         "    if request.term < state.current_term:\n",
         "    if False:\n",
+        story="scenarios/test_stories.py::test_story[stale_leader_appends]",
     ),
     Mistake(
         "an old append that comes late cuts a longer log (3.5)",
@@ -99,6 +101,7 @@ PLANTED = (
         "raft/state.py",
         "while self.configurations and self.configurations[-1][0] >= index:",
         "while False:",
+        story="scenarios/test_stories.py::test_story[config_rolled_back]",
     ),
     Mistake(
         "a read asks no quorum (6.4)",
@@ -124,12 +127,14 @@ PLANTED = (
         "raft/snapshots.py",
         "min(event.keep_after, clock.index, state.durable_index)",
         "min(event.keep_after, clock.index)",
+        story="scenarios/test_stories.py::test_story[snapshot_keeps_unsaved]",
     ),
     Mistake(
         "a lost append's commit is never sent again",
         "raft/replication.py",
         "    if progress.in_flight == 0:  # What carried",
         "    if False:  # What carried",
+        story="scenarios/test_stories.py::test_story[duplicate_append]",
     ),
     Mistake(
         "nobody asks again what was not answered",
@@ -142,6 +147,7 @@ PLANTED = (
         "raft/core.py",
         "        if not has_quorum(state.configuration, event.acking | {state.node_id}):\n",
         "        if False:\n",
+        story="scenarios/test_stories.py::test_story[check_quorum]",
     ),
     Mistake(
         "the ballot is not saved (3.8)",
@@ -154,6 +160,7 @@ PLANTED = (
         "raft/snapshots.py",
         "state.fetching is not None and state.fetching.source == offer.sender",
         "state.fetching is not None",
+        story="test_stories.py::test_a_follower_does_not_wait_for_the_snapshot_of_a_dead_leader",
     ),
     Mistake(
         "a stranger of another group is heard (S2)",
@@ -216,5 +223,6 @@ PLANTED = (
         "raft/election.py",
         "        return ev.Refusal.REMOVED  # Also where",
         "        return ev.Refusal.OTHER  # Also where",
+        story="scenarios/test_stories.py::test_story[removed_cannot_disturb]",
     ),
 )

@@ -50,7 +50,7 @@ class Caught:
 def plant(mistake: Mistake, directory: Path) -> None:
     """Copy the package and what its stories need into *directory*, with the mistake in it."""
     ignore = shutil.ignore_patterns("__pycache__")
-    for folder in ("lolraft", "lab/setup", "tests/simulation", "tests/scenarios"):
+    for folder in ("lolraft", "lab/setup", "tests/simulation", "tests/scenarios", "tests/unit"):
         shutil.copytree(ROOT / folder, directory / folder, ignore=ignore)
     for file in ("lab/__init__.py", "tests/__init__.py", "tests/conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / file, directory / file)

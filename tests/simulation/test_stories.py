@@ -193,3 +193,15 @@ def test_a_leader_whose_disk_stalls_hands_over() -> None:
     stalled.disk.is_stuck = True
     stage.ask(stalled, RequestKind.WRITE, "w k v", "w")
     stage.until(lambda: stage.leads() is not None and stage.leader() is not stalled, 3.0)
+
+
+def test_a_node_whose_disk_failed_stops_and_another_leads() -> None:
+    """After a failed sync nobody knows what is on the disk (DESIGN 6)."""
+    stage = Stage(Plan(seed=12))
+    failed = stage.leader()
+    failed.disk.fails = "a disk that fails on purpose"
+    stage.ask(failed, RequestKind.WRITE, "w k v", "w")
+    stage.until(lambda: stage.state(failed).stopped, 1.0)
+    stage.until(lambda: stage.leads() is not None and stage.leader() is not failed, 3.0)
+    stage.write(stage.leader(), "after")
+    assert failed.disk.on_way is None
