@@ -113,3 +113,22 @@ class Sessions:
             self._rows[name] = row
             self._oldest.append(row)
             self._log_bytes = max(self._log_bytes, log_bytes)
+
+
+def is_whole(blob: bytes) -> bool:
+    """Return whether `Sessions.load` can read *blob*, which a peer sent."""
+    position = 0
+    while position < len(blob):
+        if position + HEADER.size > len(blob):
+            return False
+        _, _, name_length, code, answer_length = HEADER.unpack_from(blob, position)
+        position += HEADER.size
+        name = blob[position : position + name_length]
+        position += name_length + answer_length
+        if position > len(blob) or code >= len(CODES):
+            return False
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            return False
+    return True

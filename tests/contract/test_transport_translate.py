@@ -18,6 +18,7 @@ from lolraft.multiraft.frames import (
     NodeHeartbeatAck,
     RequestKind,
 )
+from lolraft.multiraft.sessions import HEADER, Sessions
 from lolraft.raft.effects import Code
 from lolraft.raft.events import (
     AppendRequest,
@@ -41,6 +42,7 @@ ids = st.sampled_from([NodeId("http://a:1"), NodeId("https://b:65535"), NodeId("
 maybe_ids = st.none() | ids
 u64 = st.integers(0, 2**64 - 1)
 numbers = st.integers(0, translate_back.MOST)
+epochs = st.integers(0, translate_back.MOST_EPOCH)
 u32 = st.integers(0, 2**32 - 1)
 clocks = st.builds(Clock, numbers, numbers)
 ledgers = st.tuples(u64, u64)
@@ -140,7 +142,7 @@ frames = st.builds(
     Frame,
     sender=st.just(SENDER),
     incarnation=u64,
-    epoch=numbers,
+    epoch=epochs,
     messages=st.lists(st.tuples(u32, messages), max_size=3).map(tuple),
     forwards=st.lists(forwards(), max_size=2).map(tuple),
     replies=st.lists(
@@ -162,7 +164,7 @@ heartbeats = st.builds(
     NodeHeartbeat,
     sender=ids,
     incarnation=u64,
-    epoch=numbers,
+    epoch=epochs,
     seq=numbers,
     is_beat=st.booleans(),
     ledger_version=numbers,
@@ -176,15 +178,27 @@ acks = st.builds(
     NodeHeartbeatAck,
     sender=ids,
     incarnation=u64,
-    to_epoch=numbers,
+    to_epoch=epochs,
     seq=numbers,
     ledger_version=numbers,
-    own_epoch=numbers,
-    known_epoch=numbers,
+    own_epoch=epochs,
+    known_epoch=epochs,
     pinned=u64,
     objections_version=u64,
     objections=st.none() | st.lists(st.tuples(u32, numbers), max_size=3).map(tuple),
 )
+
+
+def remembered(names: list[str]) -> bytes:
+    """Return the memory of a shard that executed these requests."""
+    sessions = Sessions(10, 1000)
+    for index, name in enumerate(names, 2):
+        sessions.note(index, 5, name)
+        row = sessions.row(name)
+        assert row is not None
+        row.code, row.answer = Code.ABORTED, name.encode() * 2
+    return sessions.cut(len(names) + 1)
+
 
 metas = st.builds(
     SnapshotMeta,
@@ -194,8 +208,8 @@ metas = st.builds(
         voters=st.lists(ids, max_size=2, unique=True).map(lambda names: tuple(sorted(names))),
         group_id=st.integers(0, 2**128 - 1),
     ),
-    configuration_index=u64,
-    sessions=st.binary(max_size=9),
+    configuration_index=numbers,
+    sessions=st.lists(words, max_size=3, unique=True).map(remembered),
 )
 
 pieces = st.builds(
@@ -260,3 +274,25 @@ def test_an_envelope_with_a_bent_byte_is_found() -> None:
     wire.envelope.clock_index = 5
     with pytest.raises(Malformed, match="checksum"):
         translate_back.piece(wire.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "sessions",
+    [
+        b"x",
+        HEADER.pack(1, 1, 0, len(Code), 0),
+        HEADER.pack(1, 1, 1, 0, 0) + b"\xff",
+        HEADER.pack(1, 1, 9, 0, 0) + b"short",
+        HEADER.pack(1, 1, 0, 0, 9) + b"short",
+    ],
+)
+def test_sessions_that_cannot_be_loaded_are_refused_at_the_door(sessions: bytes) -> None:
+    meta = SnapshotMeta(
+        clock=Clock(3, 4),
+        configuration=Configuration(voters=(SENDER,)),
+        configuration_index=1,
+        sessions=sessions,
+    )
+    raw = translate.piece_bytes(SnapshotPiece(offset=0, data=b"", crc32=0, meta=meta))
+    with pytest.raises(Malformed, match="sessions"):
+        translate_back.piece(raw)
