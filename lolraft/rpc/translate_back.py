@@ -10,7 +10,7 @@ from google.protobuf.message import Message as ProtoMessage
 
 from lolraft.config import normalise_node_id
 from lolraft.errors import ConfigError, LolraftError
-from lolraft.multiraft import commands, sessions
+from lolraft.multiraft import commands
 from lolraft.multiraft.frames import (
     Claim,
     Forward,
@@ -150,7 +150,7 @@ def snapshot_request(raw: bytes) -> pb.FetchSnapshotRequest:
 
 def piece(raw: bytes) -> SnapshotPiece:
     """
-    Read a piece of a snapshot; the checksum of its data is checked where it is put together.
+    Read a piece of a snapshot; its data and sessions are checked where it is put together.
 
     Raises:
         Malformed: it is not one, or the envelope's checksum is wrong.
@@ -163,6 +163,7 @@ def piece(raw: bytes) -> SnapshotPiece:
         crc32=wire.crc32,
         last=wire.last,
         total_crc32=wire.total_crc32,
+        sessions_bytes=wire.sessions_bytes,
     )
 
 
@@ -170,8 +171,6 @@ def _meta(wire: pb.SnapshotEnvelope) -> SnapshotMeta:
     if wire.crc32 != envelope_crc32(wire):
         raise Malformed("the checksum of the snapshot's envelope is wrong")
     _bounded(wire.clock_term, wire.clock_index, wire.configuration_index)
-    if not sessions.is_whole(wire.sessions):
-        raise Malformed("the sessions of the snapshot cannot be read")
     configuration = _configuration(wire.configuration)
     return SnapshotMeta(
         clock=Clock(wire.clock_term, wire.clock_index),

@@ -18,7 +18,6 @@ from lolraft.multiraft.frames import (
     NodeHeartbeatAck,
     RequestKind,
 )
-from lolraft.multiraft.sessions import HEADER, Sessions
 from lolraft.raft.effects import Code
 from lolraft.raft.events import (
     AppendRequest,
@@ -188,18 +187,6 @@ acks = st.builds(
     objections=st.none() | st.lists(st.tuples(u32, numbers), max_size=3).map(tuple),
 )
 
-
-def remembered(names: list[str]) -> bytes:
-    """Return the memory of a shard that executed these requests."""
-    sessions = Sessions(10, 1000)
-    for index, name in enumerate(names, 2):
-        sessions.note(index, 5, name)
-        row = sessions.row(name)
-        assert row is not None
-        row.code, row.answer = Code.ABORTED, name.encode() * 2
-    return sessions.cut(len(names) + 1)
-
-
 metas = st.builds(
     SnapshotMeta,
     clock=clocks,
@@ -209,7 +196,7 @@ metas = st.builds(
         group_id=st.integers(0, 2**128 - 1),
     ),
     configuration_index=numbers,
-    sessions=st.lists(words, max_size=3, unique=True).map(remembered),
+    sessions=st.binary(max_size=9),
 )
 
 pieces = st.builds(
@@ -220,6 +207,7 @@ pieces = st.builds(
     meta=st.none() | metas,
     last=st.booleans(),
     total_crc32=u32,
+    sessions_bytes=u64,
 )
 
 
@@ -274,25 +262,3 @@ def test_an_envelope_with_a_bent_byte_is_found() -> None:
     wire.envelope.clock_index = 5
     with pytest.raises(Malformed, match="checksum"):
         translate_back.piece(wire.SerializeToString())
-
-
-@pytest.mark.parametrize(
-    "sessions",
-    [
-        b"x",
-        HEADER.pack(1, 1, 0, len(Code), 0),
-        HEADER.pack(1, 1, 1, 0, 0) + b"\xff",
-        HEADER.pack(1, 1, 9, 0, 0) + b"short",
-        HEADER.pack(1, 1, 0, 0, 9) + b"short",
-    ],
-)
-def test_sessions_that_cannot_be_loaded_are_refused_at_the_door(sessions: bytes) -> None:
-    meta = SnapshotMeta(
-        clock=Clock(3, 4),
-        configuration=Configuration(voters=(SENDER,)),
-        configuration_index=1,
-        sessions=sessions,
-    )
-    raw = translate.piece_bytes(SnapshotPiece(offset=0, data=b"", crc32=0, meta=meta))
-    with pytest.raises(Malformed, match="sessions"):
-        translate_back.piece(raw)

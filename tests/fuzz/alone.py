@@ -11,6 +11,7 @@ from typing import TypeVar
 from lolraft.multiraft import effects as fx
 from lolraft.multiraft import events as ev
 from lolraft.multiraft import frames as fr
+from lolraft.multiraft import sessions
 from lolraft.multiraft.machine import NodeMachine
 from lolraft.multiraft.node import NodeConfig
 from lolraft.multiraft.records import Batch
@@ -133,7 +134,8 @@ class Alone:
             translate.piece_bytes,
             translate_back.piece,
         )
-        if piece is None or piece.meta is None or self.chance.random() < 0.2:
+        arrives = piece is not None and piece.meta is not None and self.chance.random() < 0.8
+        if not arrives or not sessions.is_whole(piece.meta.sessions):  # `Download.finished`.
             lost = ev.SnapshotLost(
                 shard_id=run.shard_id, clock=run.clock, source=run.source, reason="lost"
             )
