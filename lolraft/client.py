@@ -270,7 +270,8 @@ class RaftClient(Operators):
             self._learn(shard_id, server, reply, anywhere)
             open_outcome |= changes and reply.maybe_executed
             left_s = until_s - time.monotonic()
-            if reply.code in ELSEWHERE and reply.leader_id is None and left_s > 0:
+            only_here = reply.code in ELSEWHERE and (anywhere or reply.leader_id is None)
+            if only_here and left_s > 0:
                 not_here.add(server)
                 if not not_here.issuperset(self._servers):
                     continue

@@ -8,6 +8,8 @@
     ./dev watch           the fast tests, at every save
     ./dev sim [SEED]      new seeds of the simulator for a minute, or one again
     ./dev bench           latency and failover of a real cluster
+    ./dev fuzz            the fuzz tests with new examples, for a while (--minutes N)
+    ./dev endure          200 rounds of kill -9 under load, judged (--backend docker: cuts too)
     ./dev proto           generate the code of proto/ again
     ./dev images          build the images and their base
 """
@@ -36,6 +38,8 @@ LOOPS: dict[str, list[str]] = {
     "watch": ["python", "-m", "lab.setup.watch"],
     "sim": ["python", "-m", "lolraft.sim"],
     "bench": ["python", "-m", "tests.bench.latency"],
+    "fuzz": ["python", "-m", "tests.fuzz"],
+    "endure": ["python", "-m", "tests.endurance"],
     "proto": ["python", "proto/generate.py"],
 }  # fmt: skip
 PASSED_ON = ("CI", "TERM", "COLORTERM", "NO_COLOR", "PYTEST_ADDOPTS", "LOLRAFT_BASE_IMAGE")

@@ -193,7 +193,7 @@ def release_forgets(node: Node) -> None:
     while node.removals and node.removals[0][0] <= node.persisted:
         _, shard_id, ballot = node.removals.popleft()
         node.out.append(RunDrop(shard_id=shard_id))
-        node.host(shard_id, ShardRecord(ballot=ballot))
+        node.host(shard_id, ShardRecord(ballot=ballot, damaged=True))
         # The old replica objected to every claim, this one need not.
         beliefs.judge_all(node, shard_id)
 

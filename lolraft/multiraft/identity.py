@@ -35,6 +35,8 @@ def normalise(text: str) -> NodeId:
         raise ValueError(shape)
     if any(character.isspace() or ord(character) < 33 for character in host):
         raise ValueError(shape)
+    if any(0xD800 <= ord(character) < 0xE000 for character in host):
+        raise ValueError(shape)  # Half a character: no text that could be sent.
     shown = f"[{host.lower()}]" if ":" in host else host.lower()
     return NodeId(f"{scheme}://{shown}:{port or DEFAULT_PORTS[scheme]}")
 

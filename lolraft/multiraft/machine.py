@@ -214,8 +214,12 @@ class NodeMachine:
     def _take(self, event: Event) -> None:  # noqa: C901  # One match, every case.
         node = self._node
         match event:
+            case FrameArrived() if event.frame.sender == node.node_id:
+                pass  # No peer is called as we are: an echo, or somebody's mistake.
             case FrameArrived():
                 self._take_frame(event.frame)
+            case HeartbeatArrived() if event.heartbeat.sender == node.node_id:
+                pass
             case HeartbeatArrived():
                 beats.on_heartbeat(node, event.heartbeat)
                 stepping.drain(node)

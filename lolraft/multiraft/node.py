@@ -262,9 +262,11 @@ class Node:
             proven=self.record.proven,
             now_s=self.now_s,
         )
-        # The epoch tells this life's question from one of an earlier life (S12).
-        state.damage = self.record.epoch if kept.damaged else 0
         if kept.damaged:
+            # A number of its own tells this question from one of an earlier loss or life (S12).
+            self.next_number += 1
+            state.damage = (self.record.epoch << 32) + self.next_number
+        if kept.damaged and kept != ShardRecord(ballot=kept.ballot, damaged=True):
             text = "the log is damaged: no vote until the leader has repaired it"
             self.tell("damaged", text, shard_id=shard_id)
         sessions = Sessions(self.config.session_entries, self.config.session_bytes)

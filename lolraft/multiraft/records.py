@@ -53,4 +53,4 @@ class Batch:
     number: int
     saves: tuple[tuple[ShardId, Save], ...] = ()
     node: NodeRecord | None = None
-    dropped: tuple[ShardId, ...] = ()  # Delete entries and snapshot, keep the ballot (S12).
+    dropped: tuple[ShardId, ...] = ()  # Delete all but the ballot; what is left is damaged (S12).

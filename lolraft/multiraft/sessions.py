@@ -115,3 +115,12 @@ def parts_of(blob: bytes) -> int:
     if len(blob) != HEAD.size + registered + opaque or zlib.crc32(blob[HEAD.size :]) != checksum:
         raise Damaged("its checksum does not match")
     return int(registered)
+
+
+def is_whole(blob: bytes) -> bool:
+    """Return whether `Sessions.load` can read *blob*, which a peer sent."""
+    try:
+        Sessions(1, 1).parse(blob, 0)
+    except Damaged:
+        return False
+    return True

@@ -23,8 +23,6 @@ from lolraft.raft.types import (
     Ticket,
 )
 
-# --- messages between replicas of one shard ----------------------------------------------------
-
 
 class Refusal(Enum):
     """Say why a vote was refused, for L8 and L10."""
@@ -132,8 +130,6 @@ Message: TypeAlias = (
     | GroupMismatch
 )
 
-# --- wishes of clients and operators -----------------------------------------------------------
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Propose:
@@ -194,9 +190,6 @@ class TransferLeadership:
 
     ticket: Ticket | None
     target: NodeId | None = None
-
-
-# --- news from the node, the disk and the app --------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,8 @@ def on_snapshot_fetched(state: RaftState, event: ev.SnapshotFetched) -> list[Eff
     meta = event.meta
     state.fetching, state.fetch_failed = None, False
     effects: list[Effect] = []
-    if meta.clock.index > state.commit_index:
+    # A leader's log holds all that is committed (§3.6.3): what it lacks, nobody may bring.
+    if meta.clock.index > state.commit_index and state.role is not Role.LEADER:
         _install(state, meta)
         told = Notice(kind="snapshot", text=f"installed at index {meta.clock.index}")
         effects += [InstallSnapshot(meta=meta), told]

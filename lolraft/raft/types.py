@@ -156,19 +156,24 @@ class Configuration:
         """
         try:
             raw = json.loads(payload)
+            incarnations = tuple(sorted(raw["incarnations"].items()))
+            if not all(type(number) is int and 0 <= number < 2**64 for _, number in incarnations):
+                raise ValueError("an incarnation has 64 bits")
             return cls(
-                voters=tuple(sorted(map(NodeId, raw["voters"]))),
-                outgoing=tuple(sorted(map(NodeId, raw["outgoing"]))),
-                learners=tuple(sorted(map(NodeId, raw["learners"]))),
-                incarnations=tuple(
-                    sorted(
-                        (NodeId(node), int(number)) for node, number in raw["incarnations"].items()
-                    )
-                ),
-                group_id=int(raw["group"], 16),
+                voters=_names(raw["voters"]),
+                outgoing=_names(raw["outgoing"]),
+                learners=_names(raw["learners"]),
+                incarnations=incarnations,
+                group_id=int(raw["group"], 16) & (2**128 - 1),
             )
-        except (KeyError, TypeError, AttributeError, ValueError) as broken:
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as broken:
             raise ValueError(f"not a configuration: {payload[:80]!r}") from broken
+
+
+def _names(raw: object) -> tuple[NodeId, ...]:
+    if not isinstance(raw, list) or {*map(type, raw)} - {str} or len({*raw}) < len(raw):
+        raise ValueError("members are a list of addresses, each once: twice would count twice")
+    return tuple(sorted(raw))
 
 
 NO_CONFIGURATION = Configuration(voters=())

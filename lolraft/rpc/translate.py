@@ -127,6 +127,7 @@ def piece_bytes(piece: SnapshotPiece) -> bytes:
         crc32=piece.crc32,
         last=piece.last,
         total_crc32=piece.total_crc32,
+        sessions_bytes=piece.sessions_bytes,
     ).SerializeToString()
 
 

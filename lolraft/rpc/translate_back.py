@@ -47,6 +47,10 @@ MOST = 2**62
 """No term, index, epoch, sequence or version comes near; storage and wire end at 2**63."""
 
 
+MOST_EPOCH = 2**31
+"""No node is started so often; one that is told of a higher epoch of its own goes above it."""
+
+
 class Malformed(LolraftError):
     """A peer sent what no peer of ours sends; the text says what."""
 
@@ -60,7 +64,7 @@ def frame(raw: bytes) -> Frame:
     """
     wire = _parse(pb.PeerFrame, raw)
     sender = _node_id(wire.sender)
-    _bounded(wire.epoch)
+    _bounded(wire.epoch, most=MOST_EPOCH)
     return Frame(
         sender=sender,
         incarnation=wire.incarnation,
@@ -81,7 +85,8 @@ def heartbeat(raw: bytes) -> NodeHeartbeat:
     wire = _parse(pb.NodeHeartbeat, raw)
     if not len(wire.claim_shards) == len(wire.claim_terms) == len(wire.claim_groups):
         raise Malformed("the columns of the claims differ in length")
-    _bounded(wire.epoch, wire.seq, wire.ledger_version, wire.base_version, *wire.claim_terms)
+    _bounded(wire.epoch, most=MOST_EPOCH)
+    _bounded(wire.seq, wire.ledger_version, wire.base_version, *wire.claim_terms)
     columns = zip(wire.claim_shards, wire.claim_terms, wire.claim_groups, strict=True)
     return NodeHeartbeat(
         sender=_node_id(wire.sender),
@@ -109,8 +114,8 @@ def ack(raw: bytes) -> NodeHeartbeatAck:
     wire = _parse(pb.NodeHeartbeatAck, raw)
     if len(wire.objection_shards) != len(wire.objection_terms):
         raise Malformed("the columns of the objections differ in length")
-    _bounded(wire.to_epoch, wire.seq, wire.ledger_version, wire.own_epoch, wire.known_epoch)
-    _bounded(*wire.objection_terms)
+    _bounded(wire.to_epoch, wire.own_epoch, wire.known_epoch, most=MOST_EPOCH)
+    _bounded(wire.seq, wire.ledger_version, *wire.objection_terms)
     if not 0 <= wire.promised_s < math.inf:
         raise Malformed(f"nobody promises anything for {wire.promised_s} s")
     objections = tuple(zip(wire.objection_shards, wire.objection_terms, strict=True))
@@ -151,7 +156,7 @@ def snapshot_request(raw: bytes) -> pb.FetchSnapshotRequest:
 
 def piece(raw: bytes) -> SnapshotPiece:
     """
-    Read a piece of a snapshot; the checksum of its data is checked where it is put together.
+    Read a piece of a snapshot; its data and sessions are checked where it is put together.
 
     Raises:
         Malformed: it is not one, or the envelope's checksum is wrong.
@@ -164,16 +169,15 @@ def piece(raw: bytes) -> SnapshotPiece:
         crc32=wire.crc32,
         last=wire.last,
         total_crc32=wire.total_crc32,
+        sessions_bytes=wire.sessions_bytes,
     )
 
 
 def _meta(wire: pb.SnapshotEnvelope) -> SnapshotMeta:
     if wire.crc32 != envelope_crc32(wire):
         raise Malformed("the checksum of the snapshot's envelope is wrong")
-    try:
-        configuration = Configuration.decode(wire.configuration)
-    except ValueError as broken:
-        raise Malformed(str(broken)) from broken
+    _bounded(wire.clock_term, wire.clock_index, wire.configuration_index)
+    configuration = _configuration(wire.configuration)
     return SnapshotMeta(
         clock=Clock(wire.clock_term, wire.clock_index),
         configuration=configuration,
@@ -199,8 +203,8 @@ def _node_id(text: str) -> NodeId:
     return node_id
 
 
-def _bounded(*numbers: int) -> None:
-    if numbers and max(numbers) > MOST:
+def _bounded(*numbers: int, most: int = MOST) -> None:
+    if numbers and max(numbers) > most:
         raise Malformed(f"{max(numbers)} is beyond every term, index and version")
 
 
@@ -281,12 +285,17 @@ def _check_entry(kind: int, payload: bytes) -> None:
         if not commands.is_whole(payload):
             raise Malformed("a command carries no request id")
     elif kind == EntryKind.CONFIGURATION:
-        try:
-            members = Configuration.decode(payload).members
-        except ValueError as broken:
-            raise Malformed(str(broken)) from broken
-        for member in members:
-            _node_id(member)
+        _configuration(payload)
+
+
+def _configuration(payload: bytes) -> Configuration:
+    try:
+        configuration = Configuration.decode(payload)
+    except ValueError as broken:
+        raise Malformed(str(broken)) from broken
+    for member in (*configuration.members, *(name for name, _ in configuration.incarnations)):
+        _node_id(member)
+    return configuration
 
 
 def _append_response(sender: NodeId, wire: pb.ShardMessage) -> AppendResponse:

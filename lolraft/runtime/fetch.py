@@ -8,14 +8,19 @@ import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from lolraft.errors import LolraftError
+from lolraft.multiraft import sessions
 from lolraft.multiraft.effects import RunFetch
 from lolraft.raft.types import Clock, NodeId, ShardId, SnapshotMeta
 from lolraft.runtime.transport import SnapshotPiece, TransportError
 
 PIECE_BYTES = 256 * 1024
 """The largest piece; one is in memory at each end, and what the flow control lets through."""
+
+MOST_SESSIONS_BYTES = 900_000_000
+"""They are kept in memory, and in one row of the database, which takes no more."""
 
 PATIENCE_S = 10.0
 """A download that brings nothing new for so long is given up."""
@@ -36,17 +41,18 @@ async def cut(
     meta: SnapshotMeta, chunks: AsyncIterator[bytes], offset: int
 ) -> AsyncIterator[SnapshotPiece]:
     """
-    Turn an app's chunks into pieces from byte *offset* on; the first one carries *meta*.
+    Turn the sessions and an app's chunks into pieces from byte *offset* on; the first has *meta*.
 
     Small chunks are gathered up to `PIECE_BYTES`, large ones are cut. The bytes before *offset*
     are read too: the checksum of the whole covers them.
     """
+    sessions_bytes = len(meta.sessions)
     total_crc32 = 0
     passed = 0  # Bytes of the app that were read and skipped.
     position = offset  # Of the first byte in `gathered`.
     gathered = bytearray()
-    first: SnapshotMeta | None = meta
-    async for chunk in chunks:
+    first: SnapshotMeta | None = replace(meta, sessions=b"")
+    async for chunk in _behind(meta.sessions, chunks):
         total_crc32 = zlib.crc32(chunk, total_crc32)
         skip = min(offset - passed, len(chunk))
         passed += skip
@@ -54,8 +60,14 @@ async def cut(
         while len(gathered) >= PIECE_BYTES:
             data = bytes(gathered[:PIECE_BYTES])
             del gathered[:PIECE_BYTES]
-            yield SnapshotPiece(offset=position, data=data, crc32=zlib.crc32(data), meta=first)
-            first = None
+            yield SnapshotPiece(
+                offset=position,
+                data=data,
+                crc32=zlib.crc32(data),
+                meta=first,
+                sessions_bytes=sessions_bytes,
+            )
+            first, sessions_bytes = None, 0
             position += len(data)
     data = bytes(gathered)
     yield SnapshotPiece(
@@ -65,7 +77,14 @@ async def cut(
         meta=first,
         last=True,
         total_crc32=total_crc32,
+        sessions_bytes=sessions_bytes,
     )
+
+
+async def _behind(sessions: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield sessions
+    async for chunk in chunks:
+        yield chunk
 
 
 class Download:
@@ -80,6 +99,8 @@ class Download:
         self._effect = effect
         self._fetch_pieces = fetch_pieces
         self._meta: SnapshotMeta | None = None
+        self._sessions = bytearray()
+        self._sessions_bytes = 0
         self._offset = 0
         self._crc32 = 0
         self._complete = False
@@ -100,8 +121,9 @@ class Download:
                     async for piece in pieces:
                         self._check(piece)
                         progress_s = time.monotonic()
-                        if piece.data:
-                            yield piece.data
+                        data = self._without_sessions(piece.data)
+                        if data:
+                            yield data
             except TransportError as broken:
                 logger.info("the snapshot stream broke at byte %d: %s", self._offset, broken)
             if not self._complete:
@@ -115,7 +137,18 @@ class Download:
         """Return Raft's half, once the app has taken every byte of its own."""
         if not self._complete or self._meta is None:
             raise BadSnapshot("the app did not read its snapshot to the end")
-        return self._meta
+        if len(self._sessions) < self._sessions_bytes:
+            raise BadSnapshot("the snapshot ends before its sessions do")
+        found = bytes(self._sessions) or self._meta.sessions
+        if not sessions.is_whole(found):
+            raise BadSnapshot("the sessions of the snapshot cannot be read")
+        return replace(self._meta, sessions=found)
+
+    def _without_sessions(self, data: bytes) -> bytes:
+        """Keep what *data* has of the sessions; return what it has of the app's bytes."""
+        missing = self._sessions_bytes - len(self._sessions)
+        self._sessions += data[:missing]
+        return data[missing:]
 
     def _pieces(self) -> AsyncGenerator[SnapshotPiece, None]:
         effect = self._effect
@@ -129,7 +162,11 @@ class Download:
         if piece.meta is not None:
             if piece.meta.clock != self._effect.clock:
                 raise BadSnapshot(f"asked for {self._effect.clock}, got {piece.meta.clock}")
-            self._meta = piece.meta
+            if self._meta is not None and piece.sessions_bytes != self._sessions_bytes:
+                raise BadSnapshot("the same snapshot has other sessions now")
+            if piece.sessions_bytes > MOST_SESSIONS_BYTES:
+                raise BadSnapshot(f"{piece.sessions_bytes} bytes of sessions are too many")
+            self._meta, self._sessions_bytes = piece.meta, piece.sessions_bytes
         if self._meta is None:
             raise BadSnapshot("the first piece has no envelope")
         if piece.offset != self._offset:

@@ -23,14 +23,20 @@ class SnapshotUnavailable(LolraftError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotPiece:
-    """A part of one snapshot on its way; the first carries Raft's half (DESIGN section 10)."""
+    """
+    A part of one snapshot on its way; the first carries Raft's half (DESIGN section 10).
 
-    offset: int  # Of `data` in the app's bytes.
+    The sessions may be larger than any message: the data of all pieces begins with them, and the
+    app's bytes follow.
+    """
+
+    offset: int  # Of `data` in that stream.
     data: bytes
     crc32: int  # Of `data`.
-    meta: SnapshotMeta | None = None  # In the first piece of a stream.
+    meta: SnapshotMeta | None = None  # In the first piece of a stream, without the sessions.
     last: bool = False
-    total_crc32: int = 0  # In the last piece: of the app's bytes from 0.
+    total_crc32: int = 0  # In the last piece: of all data from 0.
+    sessions_bytes: int = 0  # In the first piece.
 
 
 class Sink(Protocol):
@@ -43,7 +49,7 @@ class Sink(Protocol):
         self, shard_id: ShardId, clock: Clock, group: int, offset: int
     ) -> AsyncIterator[SnapshotPiece]:
         """
-        Return the pieces of the snapshot at *clock*, from byte *offset* of the app's half.
+        Return the pieces of the snapshot at *clock*, from byte *offset* on.
 
         Raises:
             SnapshotUnavailable: at the first step, when there is no such snapshot here.
@@ -89,7 +95,7 @@ class Transport(ABC):
         self, source: NodeId, shard_id: ShardId, clock: Clock, group: int, offset: int
     ) -> AsyncIterator[SnapshotPiece]:
         """
-        Return the pieces that *source* serves, from byte *offset* of the app's half.
+        Return the pieces that *source* serves, from byte *offset* on.
 
         Raises:
             SnapshotUnavailable: *source* has no such snapshot.

@@ -62,7 +62,7 @@ class MemoryStorage(Storage):
             self.disk.shards[shard_id] = after_save(self.disk.shards.get(shard_id), save)
         for shard_id in batch.dropped:
             kept = self.disk.shards.get(shard_id, ShardRecord())
-            self.disk.shards[shard_id] = ShardRecord(ballot=kept.ballot)
+            self.disk.shards[shard_id] = ShardRecord(ballot=kept.ballot, damaged=True)
         if batch.node is not None:
             self.disk.node = batch.node
 

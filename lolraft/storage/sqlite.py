@@ -315,7 +315,7 @@ class SqliteStorage(Storage):
         for shard_id in batch.dropped:
             parts.pop(shard_id, None)
             self._drop(shard_id)
-            self._damage.repaired(shard_id)
+            self._damage.found((shard_id,))  # What it held it must hold again before it votes.
         if self._damage.has_news:
             self._damage.write(self._db, self._batch)
         self._append([(s, item) for s, items in parts.items() for item in items if item.terms])

@@ -161,7 +161,7 @@ def test_dropping_keeps_the_ballot(again: Opener) -> None:
     commit(store, (1, Save(number=1, ballot=Ballot(5, ME), entries=entries(1, 1, 1))))
     store.commit(Batch(number=2, dropped=(1,)))
     found = reopened(store, again)[1]
-    assert found == ShardRecord(ballot=Ballot(5, ME))
+    assert found == ShardRecord(ballot=Ballot(5, ME), damaged=True), "it must not vote yet (S12)"
 
 
 def test_big_entries_and_many_shards(again: Opener) -> None:
@@ -263,7 +263,7 @@ def _check_against_model(
                 dropped = (*dropped, shard)
                 ballot = model.records.get(shard, ShardRecord()).ballot
                 if shard in model.records:
-                    model.records[shard] = ShardRecord(ballot=ballot)
+                    model.records[shard] = ShardRecord(ballot=ballot, damaged=True)
             elif shard not in dropped:
                 saves.append((shard, model.save(shard, action, amount)))
         known = tuple(shard for shard in dropped if shard in model.records)

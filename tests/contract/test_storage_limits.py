@@ -176,7 +176,7 @@ def test_what_one_shard_does_leaves_the_others_alone(again: Opener) -> None:
     assert found[0] == ShardRecord(ballot=ballot)
     assert (found[1].snapshot, found[1].entries.terms) == (meta(3, 1), ())
     assert found[2] == ShardRecord(ballot=ballot, entries=entries(1, 1, 2))
-    assert found[3] == ShardRecord(ballot=ballot)
+    assert found[3] == ShardRecord(ballot=ballot, damaged=True)
     assert found[4] == ShardRecord(ballot=ballot, entries=entries(1, 1, 1, 1))
 
 
@@ -184,8 +184,8 @@ def test_a_dropped_shard_may_begin_anew(again: Opener) -> None:
     store = opened(again)
     commit(store, (1, Save(number=1, ballot=Ballot(1, ME), entries=entries(1, 1, 1, 1))))
     commit(store, (1, Save(number=2, snapshot=meta(3, 1), log_starts_after=Clock(1, 3))))
-    store.commit(Batch(number=3, dropped=(1, 99)))
-    commit(store, (1, Save(number=4, entries=entries(1, 5))))
+    store.commit(Batch(number=3, dropped=(1,)))
+    commit(store, (1, Save(number=4, entries=entries(1, 5), repaired=True)))
     assert reopened(store, again) == {1: ShardRecord(ballot=Ballot(1, ME), entries=entries(1, 5))}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -77,6 +78,11 @@ def forward(**fields: object) -> bytes:
     return pb.PeerFrame(sender=A, forwards=[pb.Forward(**fields)]).SerializeToString()  # type: ignore[arg-type]
 
 
+def configuration(**fields: object) -> bytes:
+    known = {"group": "7", "voters": [A], "outgoing": [], "learners": [], "incarnations": {}}
+    return json.dumps(known | fields).encode()
+
+
 def entry(kind: int, payload: bytes) -> bytes:
     return with_body(
         append_request=pb.Append(first=1, terms=[1], kinds=bytes([kind]), payloads=[payload])
@@ -117,8 +123,17 @@ FRAMES: dict[str, bytes] = {
     "a command whose request id is cut": entry(1, b"\5\0four"),
     "a command whose request id is no text": entry(1, b"\1\0\xff"),
     "a configuration that is none": entry(2, b"{}"),
+    "a configuration without a bottom": entry(2, b"[" * 100_000),
+    "a configuration of numbers": entry(2, configuration(voters=[1])),
+    "a configuration of lists": entry(2, configuration(voters=[[]])),
+    "a voter who counts twice": entry(2, configuration(voters=[A, A])),
+    "a voter who is half a character": entry(2, configuration(voters=["http://\ud800:1"])),
+    "an endless incarnation": entry(2, configuration(incarnations={A: float("inf")})),
+    "an incarnation below zero": entry(2, configuration(incarnations={A: -1})),
+    "an incarnation of 65 bits": entry(2, configuration(incarnations={A: 2**64})),
+    "an incarnation of nobody": entry(2, configuration(incarnations={"a": 1})),
     "a configuration of no addresses": entry(2, Configuration(voters=(NodeId("a"),)).encode()),
-    "a huge epoch": pb.PeerFrame(sender=A, epoch=HUGE).SerializeToString(),
+    "a huge epoch": pb.PeerFrame(sender=A, epoch=2**31 + 1).SerializeToString(),
     "a huge term": with_body(term=HUGE, timeout_now=True),
     "a huge last term": with_body(vote_request=pb.AskVote(last_term=HUGE)),
     "a huge term of a vote": with_body(vote_response=pb.TellVote(asked_term=HUGE)),

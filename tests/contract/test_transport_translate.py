@@ -43,6 +43,7 @@ ids = st.sampled_from([NodeId("http://a:1"), NodeId("https://b:65535"), NodeId("
 maybe_ids = st.none() | ids
 u64 = st.integers(0, 2**64 - 1)
 numbers = st.integers(0, translate_back.MOST)
+epochs = st.integers(0, translate_back.MOST_EPOCH)
 u32 = st.integers(0, 2**32 - 1)
 clocks = st.builds(Clock, numbers, numbers)
 ledgers = st.tuples(u64, u64)
@@ -165,7 +166,7 @@ frames = st.builds(
     Frame,
     sender=st.just(SENDER),
     incarnation=u64,
-    epoch=numbers,
+    epoch=epochs,
     messages=st.lists(st.tuples(u32, messages), max_size=3).map(tuple),
     forwards=st.lists(forwards(), max_size=2).map(tuple),
     replies=st.lists(
@@ -188,7 +189,7 @@ heartbeats = st.builds(
     NodeHeartbeat,
     sender=ids,
     incarnation=u64,
-    epoch=numbers,
+    epoch=epochs,
     seq=numbers,
     is_beat=st.booleans(),
     ledger_version=numbers,
@@ -203,11 +204,11 @@ acks = st.builds(
     NodeHeartbeatAck,
     sender=ids,
     incarnation=u64,
-    to_epoch=numbers,
+    to_epoch=epochs,
     seq=numbers,
     ledger_version=numbers,
-    own_epoch=numbers,
-    known_epoch=numbers,
+    own_epoch=epochs,
+    known_epoch=epochs,
     pinned=u64,
     objections_version=u64,
     objections=st.none() | st.lists(st.tuples(u32, numbers), max_size=3).map(tuple),
@@ -222,7 +223,7 @@ metas = st.builds(
         voters=st.lists(ids, max_size=2, unique=True).map(lambda names: tuple(sorted(names))),
         group_id=st.integers(0, 2**128 - 1),
     ),
-    configuration_index=u64,
+    configuration_index=numbers,
     sessions=st.binary(max_size=9),
 )
 
@@ -234,6 +235,7 @@ pieces = st.builds(
     meta=st.none() | metas,
     last=st.booleans(),
     total_crc32=u32,
+    sessions_bytes=u64,
 )
 
 

@@ -255,20 +255,22 @@ class FetchSnapshotRequest(_message.Message):
     def __init__(self, shard_id: _Optional[int] = ..., group: _Optional[int] = ..., clock_term: _Optional[int] = ..., clock_index: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
 
 class SnapshotPiece(_message.Message):
-    __slots__ = ("envelope", "offset", "data", "crc32", "last", "total_crc32")
+    __slots__ = ("envelope", "offset", "data", "crc32", "last", "total_crc32", "sessions_bytes")
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     CRC32_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
     TOTAL_CRC32_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_BYTES_FIELD_NUMBER: _ClassVar[int]
     envelope: SnapshotEnvelope
     offset: int
     data: bytes
     crc32: int
     last: bool
     total_crc32: int
-    def __init__(self, envelope: _Optional[_Union[SnapshotEnvelope, _Mapping]] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ..., crc32: _Optional[int] = ..., last: _Optional[bool] = ..., total_crc32: _Optional[int] = ...) -> None: ...
+    sessions_bytes: int
+    def __init__(self, envelope: _Optional[_Union[SnapshotEnvelope, _Mapping]] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ..., crc32: _Optional[int] = ..., last: _Optional[bool] = ..., total_crc32: _Optional[int] = ..., sessions_bytes: _Optional[int] = ...) -> None: ...
 
 class SnapshotEnvelope(_message.Message):
     __slots__ = ("clock_term", "clock_index", "configuration", "configuration_index", "sessions", "crc32")

@@ -82,7 +82,7 @@ def test_it_is_noted_with_the_first_commit_and_until_each_is_repaired(rotten: Pa
     store = opened(rotten)
     store.commit(Batch(number=1, dropped=(6,)))
     store.close()
-    assert not loaded(rotten)[6].damaged, "without a log it begins anew (S12: its ballot stays)"
+    assert loaded(rotten)[6].damaged, "what it held it must hold again before it votes (S12)"
 
 
 def test_what_is_repaired_alone_is_a_transaction_too(rotten: Path) -> None:

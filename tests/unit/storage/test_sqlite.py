@@ -39,5 +39,5 @@ def test_a_dropped_log_stays_dropped_while_its_old_batches_linger(tmp_path: Path
     store.close()
     found = opened(tmp_path).load()[5]
     assert found == ShardRecord(
-        ballot=Ballot(1, ME), log_starts_after=Clock(7, 1), entries=entries(2, 7)
+        ballot=Ballot(1, ME), log_starts_after=Clock(7, 1), entries=entries(2, 7), damaged=True
     )
