@@ -152,7 +152,7 @@ def on_vote_request(state: RaftState, request: ev.VoteRequest) -> list[Effect]:
         asked_term=request.term,
         refusal=refusal,
         leader_id=state.leader_id if refusal is ev.Refusal.BELIEVES else None,
-        removed_at=state.configuration_at(state.commit_index)[0] * (refusal is ev.Refusal.REMOVED),
+        removed_at=state.commit_index * (refusal is ev.Refusal.REMOVED),
     )
     return [Send(to=request.sender, message=answer)]
 

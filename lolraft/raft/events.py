@@ -58,7 +58,7 @@ class VoteResponse:
     asked_term: Term = 0  # The term of the request, so that late answers are told apart.
     refusal: Refusal = Refusal.NONE
     leader_id: NodeId | None = None  # With BELIEVES.
-    removed_at: Index = 0  # With REMOVED.
+    removed_at: Index = 0  # With REMOVED: up to here all is committed, and you are no member.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
