@@ -98,7 +98,7 @@ def test_a_write_and_a_read_through_the_screen(lab: Terminal) -> None:
     lab.until(lambda text: "write to s0000" in text)
     lab.press("\r")
     lab.until(lambda text: "you: write hello=world to s0000: was nothing" in text)
-    lab.until(lambda text: re.search(r"commit 3 ", text))
+    lab.until(lambda text: re.search(r"commit 4 ", text))
     lab.press("e")
     lab.until(lambda text: "read from s0000" in text)
     lab.press("\r")
