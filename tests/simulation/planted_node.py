@@ -354,8 +354,8 @@ PLANTED_NODE = (
     Mistake(
         "clean-up forgets the ballot (S12)",
         "storage/memory.py",
-        "ShardRecord(ballot=kept.ballot)",
-        "ShardRecord()",
+        "ShardRecord(ballot=kept.ballot, damaged=True)",
+        "ShardRecord(damaged=True)",
     ),
     Mistake(
         "a torn batch is taken for whole (6)",

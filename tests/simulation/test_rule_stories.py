@@ -123,7 +123,7 @@ def test_an_append_sent_under_an_earlier_epoch_gives_no_belief() -> None:
         sender=leader.node_id,
         group=state.group,
         term=term,
-        prev_clock=state.last_clock,
+        prev_clock=state.log.last_clock,
         entries=NO_ENTRIES._replace(first=state.log.last_index + 1),
         commit_index=state.commit_index,
         ledger=(old.epoch, 1_000_000),
