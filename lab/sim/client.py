@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count
 
 from lab.sim.virtual import VirtualTime
 from lab.sim.world import LabWorld
@@ -19,8 +18,6 @@ AGAIN = (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED)
 ELSEWHERE = (Code.FAILED_PRECONDITION, Code.NOT_FOUND)
 LATE = Respond(ticket=0, code=Code.DEADLINE_EXCEEDED, message=b"no answer came", leader_id=None)
 GONE = Respond(ticket=0, code=Code.UNAVAILABLE, message=b"nobody is there", leader_id=None)
-
-_numbers = count(1)  # Of requests, over all clients of this process.
 
 
 class SimClient:
@@ -47,7 +44,7 @@ class SimClient:
         Raises:
             RequestFailed: as `RaftClient.write`.
         """
-        name = request_id or f"lab.{next(_numbers)}"
+        name = request_id or f"lab.{next(self._world.numbers)}"
         return await self._ask(RequestKind.WRITE, shard_id, message, name, timeout_s)
 
     async def read(

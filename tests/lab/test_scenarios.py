@@ -84,9 +84,10 @@ def test_a_head_that_is_not_whole_is_said(text: str, why: str) -> None:
 async def test_votes_that_are_not_counted_fail_a_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lolraft.raft.election.has_quorum", lambda configuration, have: True)
     text = "call leader old\nkill old\nwait 3s\nrestart old\nwait 3s\nexpect safe"
-    outcome = await played("nodes 5\n" + text)
-    assert not outcome.passed
-    assert "leads shard 0 in term" in outcome.failed_at
+    outcomes = [await played("nodes 5\n" + text, seed) for seed in range(1, 6)]
+    failed = [one.failed_at for one in outcomes if not one.passed]
+    assert failed, "in some worlds only one stands at a time, in others two do"
+    assert all("leads shard 0 in term" in why for why in failed)
 
 
 def test_the_exit_status_says_it(
