@@ -41,13 +41,6 @@ LINK_TROUBLES = (
     FaultKind.BANDWIDTH,
     FaultKind.FLAP,
 )
-NODE_TROUBLES = (
-    FaultKind.SLOW_DISK,
-    FaultKind.FAILING_SYNC,
-    FaultKind.FULL_DISK,
-    FaultKind.CLOCK,
-    FaultKind.CRASH_LOOP,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

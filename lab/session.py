@@ -11,13 +11,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from lab.attach import client_of, is_led, watcher_of
 from lab.cluster import runs
 from lab.cluster.connect import ConnectedCluster
 from lab.cluster.docker import DockerCluster, sweep_run, sweep_unknown, why_no_docker
 from lab.cluster.interface import Cluster, ClusterError
 from lab.cluster.local import LocalCluster, end_processes, sweep
-from lab.observe.judge import reachable
-from lab.observe.view import ShardView
 from lab.observe.watch import Watcher
 from lab.scenarios.play import play
 from lab.scenarios.run import cluster_for, stage_of
@@ -30,7 +29,6 @@ from lab.sim.watch import SimWatcher
 from lab.tui.app import LabApp
 from lab.tui.ports import Leaving
 from lolraft.client import RaftClient
-from lolraft.raft.types import NodeId
 
 PACE_S = 1.0  # Between two steps of a scenario on the screen.
 LED_S = 20.0  # A cluster that takes longer to have leaders is shown as it is.
@@ -114,7 +112,7 @@ async def show(wishes: Wishes, progress: Progress) -> int:
             await wait_for_leaders(watcher, progress)
             client = client_of(cluster)
             if script is not None:
-                stage = stage_of(cluster, watcher)
+                stage = stage_of(cluster, watcher, client)
                 playing = asyncio.ensure_future(play(script, stage, _to_nobody, pace_s=PACE_S))
             app = LabApp(watcher, cluster, client, ascii_glyphs=wishes.ascii_glyphs)
             leaving = await app.run_async()
@@ -145,23 +143,6 @@ def _stage_for(script: Script, wishes: Wishes, progress: Progress) -> Cluster:
     return cluster_for(script, backend, wishes.seed, speed=1.0)
 
 
-def watcher_of(cluster: Cluster) -> Watcher | SimWatcher:
-    """Return who looks at the nodes of *cluster*."""
-    return SimWatcher(cluster) if isinstance(cluster, SimCluster) else Watcher(cluster)
-
-
-def client_of(cluster: Cluster) -> RaftClient | SimClient:
-    """Return a client that dials nodes where the lab watches them, whatever peers call them."""
-    if isinstance(cluster, SimCluster):
-        return cluster.client()
-
-    def dial(server: NodeId) -> str:
-        there = {node.node_id: node.watch_address for node in cluster.nodes()}
-        return there.get(server, server.partition("://")[2])
-
-    return RaftClient([node.node_id for node in cluster.nodes()], dial=dial)
-
-
 async def _end(
     cluster: Cluster,
     watcher: Watcher | SimWatcher,
@@ -190,25 +171,8 @@ async def wait_for_leaders(watcher: Watcher | SimWatcher, progress: Progress) ->
     progress("waiting for leaders")
     with suppress(TimeoutError):
         async with asyncio.timeout(LED_S):
-            while not _is_led(watcher):  # noqa: ASYNC110  # The picture is a value, not an event.
+            while not is_led(watcher.view):  # noqa: ASYNC110  # The picture is a value, not an event.
                 await asyncio.sleep(0.05)  # The watcher's picture is a value.
-
-
-def _is_led(watcher: Watcher | SimWatcher) -> bool:
-    """Return whether all is led and followed: at its very first start a node may not vote (S4)."""
-    view = watcher.view
-    live = reachable(view.nodes, view.now_s)
-    return bool(view.shards) and all(
-        shard.status == "empty" or _is_followed(shard, live) for shard in view.shards.values()
-    )
-
-
-def _is_followed(shard: ShardView, live: frozenset[str]) -> bool:
-    leader = shard.replicas.get(shard.leader or "")
-    if leader is None:
-        return False
-    others = live.intersection(shard.voters) - {leader.node}
-    return all(leader.match_index.get(name, 0) > 0 for name in others)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from lab.apps import kv
 from lab.scenarios.script import ScenarioError, Step
 from lab.scenarios.stage import PATIENCE_S, Failed, Stage
+from lab.workload.load import Verdict
 from lolraft.errors import RequestFailed
 
 Why = Callable[[], str]
@@ -197,18 +198,23 @@ async def _refused(stage: Stage, within_s: float) -> None:
             raise Failed("it was acknowledged")
 
 
-async def _pause(stage: Stage, within_s: float, most: str) -> None:
-    verdict = stage.verdict or (stage.load.verdict if stage.load else None)
-    if verdict is None:
+def _verdict(stage: Stage) -> Verdict:
+    """Return what is known of the load, which goes on or has ended."""
+    if stage.verdict is not None:
+        return stage.verdict
+    if stage.load is None:
         raise ScenarioError("there is no load: `load on` comes first")
+    return stage.load.verdict
+
+
+async def _pause(stage: Stage, within_s: float, most: str) -> None:
+    verdict = _verdict(stage)
     if verdict.longest_pause_s > seconds(most):
         raise Failed(f"the longest pause was {verdict.longest_pause_s:.2f} s")
 
 
 async def _linearizable(stage: Stage, within_s: float) -> None:
-    verdict = stage.verdict or (stage.load.verdict if stage.load else None)
-    if verdict is None:
-        raise ScenarioError("there is no load: `load on` comes first")
+    verdict = _verdict(stage)
     if verdict.broken:
         raise Failed(verdict.broken)
 

@@ -9,13 +9,15 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from lab.attach import client_of, is_led, watcher_of
 from lab.cluster.docker import DockerCluster
 from lab.cluster.interface import Cluster
 from lab.cluster.local import LocalCluster
 from lab.observe.watch import Watcher
 from lab.scenarios.play import Outcome, play
 from lab.scenarios.script import Script
-from lab.scenarios.stage import Asking, Stage
+from lab.scenarios.stage import Stage
+from lab.sim.client import SimClient
 from lab.sim.cluster import SimCluster
 from lab.sim.watch import SimWatcher
 from lolraft.client import RaftClient
@@ -49,14 +51,10 @@ def cluster_for(
     )
 
 
-def stage_of(cluster: Cluster, watcher: Watcher | SimWatcher) -> Stage:
-    """Return a stage on a cluster that is watched."""
-
-    def client_to(ids: list[NodeId]) -> Asking:
-        if isinstance(cluster, SimCluster):
-            return cluster.client(ids)
-        there = {node.node_id: node.watch_address for node in cluster.nodes()}
-        return RaftClient(ids, dial=lambda server: there.get(server, server.partition("://")[2]))
+def stage_of(
+    cluster: Cluster, watcher: Watcher | SimWatcher, client: RaftClient | SimClient
+) -> Stage:
+    """Return a stage on a cluster that is watched; *client* stays the caller's."""
 
     async def once(name: str, shard_id: ShardId, message: bytes) -> str:
         handle = next(node for node in cluster.nodes() if node.name == name)
@@ -67,8 +65,8 @@ def stage_of(cluster: Cluster, watcher: Watcher | SimWatcher) -> Stage:
     return Stage(
         cluster=cluster,
         watching=watcher,
-        client=client_to([node.node_id for node in cluster.nodes()]),
-        client_at=lambda node_id: client_to([NodeId(node_id)]),
+        client=client,
+        client_at=lambda node_id: client_of(cluster, [NodeId(node_id)]),
         once=once,
     )
 
@@ -98,28 +96,20 @@ async def run(
         ScenarioError: the scenario makes no sense.
     """
     cluster = cluster_for(script, backend, seed)
-    watcher = SimWatcher(cluster) if isinstance(cluster, SimCluster) else Watcher(cluster)
+    watcher = watcher_of(cluster)
     try:
         await cluster.start(tell)
         watcher.start()
-        stage = stage_of(cluster, watcher)
+        client = client_of(cluster)
         try:
-            await stage.until(lambda: _not_ready(stage), LED_S)
+            stage = stage_of(cluster, watcher, client)
+            await stage.until(
+                lambda: "" if is_led(watcher.view, by_all=True) else "not all is led and followed",
+                LED_S,
+            )
             return await play(script, stage, tell)
         finally:
-            await stage.client.close()
+            await client.close()
     finally:
         await watcher.stop()
         await cluster.close()
-
-
-def _not_ready(stage: Stage) -> str:
-    """Say why nothing can begin: at its very first start a node may not vote (S4)."""
-    shards = stage.view.shards
-    if not shards or any(shard.leader is None for shard in shards.values()):
-        return "not every shard is led"
-    for shard in shards.values():
-        match = shard.replicas[shard.leader or ""].match_index
-        if any(match.get(name, 0) == 0 for name in shard.voters if name != shard.leader):
-            return "not everybody follows"
-    return ""

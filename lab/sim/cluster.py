@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lab.cluster.base import BaseCluster, Link
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
+from lab.cluster.rules import Rules
 from lab.faults import Fault, FaultKind, LinkTrouble, Rhythm
 from lab.sim.client import SimClient
 from lab.sim.virtual import VirtualTime
@@ -216,8 +217,9 @@ class SimCluster(BaseCluster):
             if number not in self._put:
                 links = self._ids(self._faults[number].links)
                 self._put[number] = self.world.network.put(links, rule)
+        rules = self._wanted_rules()
         for handle in self.nodes():
-            self._trouble(handle.name)
+            self._trouble(handle.name, rules)
 
     def _weather(self, fault: Fault) -> Rule | None:
         match fault.trouble:
@@ -235,9 +237,9 @@ class SimCluster(BaseCluster):
             return None
         return Rule(drop=1.0) if fault.kind is FaultKind.CUT else Rule(cut=True)
 
-    def _trouble(self, name: str) -> None:
+    def _trouble(self, name: str, rules: Rules) -> None:
         """Give one node's disk and clock the troubles in force."""
-        node, rules = self.node(name), self._wanted_rules()
+        node = self.node(name)
         disks = [trouble for who, trouble in rules.disks if who == name]
         node.disk.slow_s = sum(trouble.sync_delay_s for trouble in disks)
         full = any(trouble.full for trouble in disks)

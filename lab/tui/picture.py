@@ -44,9 +44,10 @@ async def of_real_cluster(
     stem: Path, *, nodes: int, shards: str, size: tuple[int, int], keys: Sequence[str]
 ) -> list[Path]:
     """Start local processes, take their picture, and end them."""
+    from lab.attach import client_of
     from lab.cluster.local import LocalCluster  # Here: these import the app, which imports us.
     from lab.observe.watch import Watcher
-    from lab.session import client_of, say, wait_for_leaders
+    from lab.session import say, wait_for_leaders
     from lab.tui.app import LabApp
 
     cluster = LocalCluster.begin(nodes=nodes, app="kv", shards=shards)

@@ -20,9 +20,10 @@ from pathlib import Path
 
 from lab.apps import kv
 from lab.apps.kv import KeyValueApp
+from lab.attach import client_of
 from lab.cluster.local import LocalCluster
 from lab.observe.watch import Watcher
-from lab.session import client_of, wait_for_leaders
+from lab.session import wait_for_leaders
 from lolraft.client import RaftClient
 from lolraft.runtime.loop import run
 

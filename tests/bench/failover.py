@@ -13,11 +13,12 @@ import asyncio
 import json
 import time
 
+from lab.attach import client_of
 from lab.cluster.base import BaseCluster
 from lab.cluster.docker import DockerCluster
 from lab.cluster.local import LocalCluster
 from lab.observe.watch import Watcher
-from lab.session import client_of, say, wait_for_leaders
+from lab.session import say, wait_for_leaders
 from lolraft.client import RaftClient
 from lolraft.runtime.loop import run
 from tests.bench.latency import show

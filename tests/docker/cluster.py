@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 
 import docker
 
+from lab.attach import client_of
 from lab.cluster.docker import DockerCluster
 from lab.cluster.docker_engine import RUN
 from lab.observe.view import ReplicaView, ShardView
 from lab.observe.watch import Watcher
-from lab.session import client_of
 from lolraft.client import RaftClient
 
 PATIENCE_S = 30.0

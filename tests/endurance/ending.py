@@ -10,8 +10,8 @@ from typing import Any
 import grpc.aio
 
 from lab.apps import kv
+from lab.attach import client_of
 from lab.cluster.interface import Cluster, NodeHandle
-from lab.session import client_of
 from lolraft.client import RaftClient
 from lolraft.errors import RequestFailed
 from lolraft.raft.types import ShardId

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
+from lab.attach import client_of
 from lab.cluster.interface import Cluster, NodeState
 from lab.observe.watch import Watcher
-from lab.session import client_of, wait_for_leaders
+from lab.session import wait_for_leaders
 from lolraft.raft.types import ShardId
 from tests.endurance import ending
 from tests.endurance.workload import Workload

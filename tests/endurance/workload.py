@@ -7,8 +7,8 @@ import time
 from random import Random
 
 from lab.apps import kv
+from lab.attach import client_of
 from lab.cluster.interface import Cluster
-from lab.session import client_of
 from lolraft.client import RaftClient
 from lolraft.errors import RequestFailed
 from lolraft.raft.types import ShardId

@@ -13,12 +13,12 @@ import grpc
 import grpc.aio
 
 from lab.apps import kv
+from lab.attach import client_of
 from lab.cluster import runs
 from lab.cluster.interface import Cluster, NodeState
 from lab.cluster.local import LocalCluster
 from lab.observe.view import ClusterView, NodeView, ReplicaView, ShardView
 from lab.observe.watch import Watcher
-from lab.session import client_of
 from lolraft.client import RaftClient
 from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
 

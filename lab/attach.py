@@ -1,0 +1,58 @@
+"""How the lab looks at a cluster and speaks to it, whatever its backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.cluster.interface import Cluster
+from lab.observe.judge import reachable
+from lab.observe.view import ClusterView, ShardView
+from lab.observe.watch import Watcher
+from lab.sim.client import SimClient
+from lab.sim.cluster import SimCluster
+from lab.sim.watch import SimWatcher
+from lolraft.client import RaftClient
+from lolraft.raft.types import NodeId
+
+
+def watcher_of(cluster: Cluster) -> Watcher | SimWatcher:
+    """Return who looks at the nodes of *cluster*."""
+    return SimWatcher(cluster) if isinstance(cluster, SimCluster) else Watcher(cluster)
+
+
+def client_of(cluster: Cluster, ids: Sequence[NodeId] | None = None) -> RaftClient | SimClient:
+    """
+    Return a client that knows all nodes, or those of *ids*.
+
+    It dials nodes where the lab watches them, whatever peers call them, and wherever they move.
+    """
+    if isinstance(cluster, SimCluster):
+        return cluster.client(None if ids is None else list(ids))
+
+    def dial(server: NodeId) -> str:
+        there = {node.node_id: node.watch_address for node in cluster.nodes()}
+        return there.get(server, server.partition("://")[2])
+
+    return RaftClient(ids or [node.node_id for node in cluster.nodes()], dial=dial)
+
+
+def is_led(view: ClusterView, *, by_all: bool = False) -> bool:
+    """
+    Return whether every shard is led, and followed by all voters that can be reached.
+
+    *by_all* wants every voter: at its very first start a node may not vote before it has heard of
+    the others (S4), and what is about to break some of them must wait for that.
+    """
+    live = reachable(view.nodes, view.now_s)
+    return bool(view.shards) and all(
+        (shard.status == "empty" and not by_all) or _is_followed(shard, None if by_all else live)
+        for shard in view.shards.values()
+    )
+
+
+def _is_followed(shard: ShardView, by: frozenset[str] | None) -> bool:
+    leader = shard.replicas.get(shard.leader or "")
+    if leader is None:
+        return False
+    voters = frozenset(shard.voters) if by is None else by.intersection(shard.voters)
+    return all(leader.match_index.get(name, 0) > 0 for name in voters - {leader.node})
