@@ -51,13 +51,15 @@ def finish(
             index=index,
         )
         node.peer(origin).outbox.reply(reply)
-    elif request.kind is RequestKind.READ_INDEX:
+    elif request.kind is RequestKind.READ_INDEX and ticket < 0:  # This node's own question.
         text = message.decode(errors="replace")
         answer = IndexAnswer(
             shard_id=request.shard_id, ticket=ticket, code=code, text=text, index=index
         )
         node.read_indexes.append(answer)
     elif not request.abandoned:
+        if request.kind is RequestKind.READ_INDEX and code is Code.OK:
+            message = b"%d" % index
         node.out.append(Respond(ticket=ticket, code=code, message=message, leader_id=leader_id))
 
 

@@ -133,9 +133,7 @@ def _want_snapshot(node: Node, shard: Shard) -> None:
 def serve_read(node: Node, shard: Shard, effect: ServeRead) -> None:
     """Queue a read behind the applies before it (S9); who wants the index alone has it now."""
     request = node.requests.get(effect.ticket)
-    if request is not None and request.kind is RequestKind.INDEX:
-        answering.finish(node, effect.ticket, Code.OK, b"%d" % effect.index)
-    elif request is not None and request.kind is RequestKind.READ_INDEX:
+    if request is not None and request.kind is RequestKind.READ_INDEX:
         answering.finish(node, effect.ticket, Code.OK, b"", index=effect.index)
         return
     message = shard.read_messages.pop(effect.ticket, None)
@@ -153,8 +151,7 @@ def give_up_reads(node: Node, shard: Shard) -> None:
     """Refuse the reads that wait for applies which will not happen any more."""
     reads, shard.reads_behind = shard.reads_behind, type(shard.reads_behind)()
     for _, run in reads:
-        text = f"the replica of shard {shard.shard_id} on {node.node_id} has stopped; see its log"
-        answering.refuse(node, run.ticket, Code.UNAVAILABLE, text)
+        answering.refuse(node, run.ticket, Code.UNAVAILABLE, shard.stopped_text)
 
 
 def on_snapshot_found(node: Node, shard: Shard, index: Index) -> None:

@@ -20,13 +20,12 @@ class RequestKind(Enum):
     ADD_SERVER = "add-server"
     REMOVE_SERVER = "remove-server"
     TRANSFER = "transfer"  # `SendTimeoutNow` too, where there is a leader (S6).
-    INDEX = "index"  # Answered with an index that all writes acknowledged before it are within.
     PROBE = "probe"  # To who is new: do you host the shard, which group, which incarnation?
     CHANGE_MEMBERS = "change-members"
     READ_LEASE = "read-lease"  # At the leader, without a round while it holds a lease (S6).
     READ_LOCAL = "read-local"  # Linearizable, at the replica that is asked; never forwarded.
     READ_STALE = "read-stale"  # At the replica that is asked, of a bounded age; never forwarded.
-    READ_INDEX = "read-index"  # Of a node that reads itself: which index must I have applied?
+    READ_INDEX = "read-index"  # Within which index is every write acknowledged before?
 
     @property
     def is_read(self) -> bool:
@@ -40,7 +39,6 @@ READS = (
     RequestKind.READ_LOCAL,
     RequestKind.READ_STALE,
     RequestKind.READ_INDEX,
-    RequestKind.INDEX,
 )
 
 

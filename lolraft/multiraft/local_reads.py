@@ -66,7 +66,7 @@ def take(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
         refuse(node, ticket, Code.RESOURCE_EXHAUSTED, text)
         return
     if request.max_staleness_s == math.inf:
-        _read(node, shard, ticket, handed(shard))
+        _read(node, shard, ticket, shard.handed)
         return
     local.until_s[ticket] = node.now_s + node.config.answer_s
     node.reading.add(shard.shard_id)
@@ -117,7 +117,7 @@ def _end(node: Node, shard: Shard, local: LocalReads) -> None:
         f" {node.config.answer_s:g} s; try another node"
     )
     if shard.state.stopped:
-        text = f"the replica of shard {shard.shard_id} on {node.node_id} has stopped; see its log"
+        text = shard.stopped_text
     while local.until_s:
         read, until_s = next(iter(local.until_s.items()))
         if until_s > node.now_s + 1e-9 and not shard.state.stopped:
@@ -136,16 +136,10 @@ def _refuse(node: Node, local: LocalReads, read: Ticket, code: Code, why: str) -
 
 def _serve_applied(node: Node, shard: Shard, local: LocalReads) -> None:
     """Queue the reads whose index has been handed to the app's queue, behind it (S9)."""
-    reached = handed(shard)
-    while local.unapplied and local.unapplied[0][0] <= reached:
+    while local.unapplied and local.unapplied[0][0] <= shard.handed:
         index, read = local.unapplied.popleft()
         if local.until_s.pop(read, None) is not None:
             _read(node, shard, read, index)
-
-
-def handed(shard: Shard) -> Index:
-    """Return up to where the app's queue has been given everything."""
-    return max(shard.applied_index, shard.jobs[-1].last if shard.jobs else 0)
 
 
 def _read(node: Node, shard: Shard, ticket: Ticket, index: Index) -> None:

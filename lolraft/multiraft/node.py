@@ -132,6 +132,13 @@ class Shard:
         self.snapshot_wanted_at: Index = state.last_applied  # Or found at; growth counts from it.
         self.grown_bytes = 0  # Bytes of commands since then.
 
+    @property
+    def stopped_text(self) -> str:
+        """Return what is told to who asks a replica that has stopped."""
+        return (
+            f"the replica of shard {self.shard_id} on {self.state.node_id} has stopped; see its log"
+        )
+
 
 @dataclass(slots=True)
 class Request:

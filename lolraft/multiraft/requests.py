@@ -57,8 +57,7 @@ def dispatch(node: Node, ticket: Ticket, request: Request) -> None:
         text = f"shard {request.shard_id} is not hosted by {node.node_id}; see its --shards"
         refuse(node, ticket, Code.NOT_FOUND, text)
     elif shard.state.stopped:
-        text = f"the replica of shard {request.shard_id} on {node.node_id} has stopped; see its log"
-        refuse(node, ticket, Code.UNAVAILABLE, text)
+        refuse(node, ticket, Code.UNAVAILABLE, shard.stopped_text)
     elif shard.state.role is Role.LEADER:
         _lead(node, shard, ticket, request)
     elif shard.state.is_silent:
@@ -82,7 +81,7 @@ def _lead(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
                 node.todo.append((shard, ReadIndex(ticket=ticket, leased=leased)))
         case RequestKind.READ_STALE:
             local_reads.take(node, shard, ticket, request)  # Even a leader may be deposed.
-        case RequestKind.READ_INDEX | RequestKind.INDEX:
+        case RequestKind.READ_INDEX:
             node.todo.append((shard, ReadIndex(ticket=ticket)))
         case RequestKind.TRANSFER:
             target = NodeId(request.message.decode()) if request.message else None

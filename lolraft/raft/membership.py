@@ -36,7 +36,7 @@ def on_bootstrap(state: RaftState, event: ev.Bootstrap) -> list[Effect]:
         return answer(event.ticket, Code.FAILED_PRECONDITION, text)
     configuration = Configuration(voters=tuple(sorted(event.voters)), group_id=event.group_id)
     state.append((0,), bytes((EntryKind.CONFIGURATION,)), (configuration.encode(),))
-    state.commit_index, state.damage = 1, 0  # A new group: no vote of its is forgotten.
+    state.commit_index = 1
     state.bootstrap_tickets = () if event.ticket is None else (event.ticket,)
     if configuration.voters == (state.node_id,) and state.proven:
         return start_election(state, force=False)

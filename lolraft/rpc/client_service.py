@@ -103,7 +103,7 @@ class ClientService(client_pb2_grpc.ClientServicer):
         self, request: client_pb2.BackupRequest, context: Context
     ) -> AsyncIterator[client_pb2.BackupPiece]:
         """Stream one shard as of a moment after the request came."""
-        respond = await self._driver.ask(RequestKind.INDEX, request.shard_id)
+        respond = await self._driver.ask(RequestKind.READ_INDEX, request.shard_id)
         index = int(await message_or_abort(context, respond))
         try:
             async for piece in backup_pieces(self._driver, request.shard_id, index):

@@ -51,7 +51,6 @@ KINDS: tuple[RequestKind, ...] = (
     RequestKind.REMOVE_SERVER,
     RequestKind.TRANSFER,
     RequestKind.PROBE,
-    RequestKind.INDEX,
     RequestKind.CHANGE_MEMBERS,
     RequestKind.READ_INDEX,
     RequestKind.READ_LEASE,

@@ -111,7 +111,7 @@ PLANTED_READS = (
     Mistake(
         "a replica reads before it has applied the index (6.4)",
         "multiraft/local_reads.py",
-        "while local.unapplied and local.unapplied[0][0] <= reached:",
+        "while local.unapplied and local.unapplied[0][0] <= shard.handed:",
         "while local.unapplied:",
         aim=READS,
         story=f"{LOCAL}::test_a_follower_waits_until_it_has_applied_the_index",
