@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lolraft.multiraft import proposals, requests
 from lolraft.multiraft.frames import Claim
-from lolraft.multiraft.node import Node, Shard
+from lolraft.multiraft.node import STANDING, Node, Shard
 from lolraft.multiraft.peers import Peer
 from lolraft.raft.events import (
     LeaderClaim,
@@ -49,6 +49,8 @@ def after_step(node: Node, shard: Shard, before: Glance) -> None:
     now = glance(state)
     if now == before:
         return
+    if now.role not in STANDING:
+        node.elections.standing.discard(shard_id)
     led, leads = before.role is Role.LEADER, now.role is Role.LEADER
     if now.configuration is not before.configuration or leads != led:
         share(node, shard)

@@ -16,6 +16,7 @@ from lolraft.multiraft import (
     beliefs,
     changes,
     disk,
+    elections,
     leases,
     preference,
     proposals,
@@ -61,11 +62,8 @@ from lolraft.raft.events import (
     SnapshotFetched,
     SnapshotOffer,
     Stop,
-    Timeout,
 )
 from lolraft.raft.types import NO_BALLOT, NodeId, ShardId, SnapshotMeta
-
-ELECTIONS_A_TURN = 200  # Deadlines beyond these wait for the next turn (L8).
 
 
 class NodeMachine:
@@ -179,6 +177,8 @@ class NodeMachine:
                 break
             heapq.heappop(node.deadlines)
         times = [node.deadlines[0][0]] if node.deadlines else []
+        if elections.has_turn(node):
+            times.append(node.now_s)
         if any(peer.is_partner for peer in node.peers.values()):
             times.append(node.beat_at_s)
         others = (
@@ -194,17 +194,7 @@ class NodeMachine:
         node = self._node
         beliefs.update_liveness(node)
         stepping.drain(node)
-        due = 0
-        while node.deadlines and node.deadlines[0][0] <= node.now_s + 1e-9:
-            if due >= ELECTIONS_A_TURN:
-                break
-            deadline_s, shard_id = heapq.heappop(node.deadlines)
-            shard = node.shards.get(shard_id)
-            if shard is not None and shard.state.deadline_s == deadline_s:
-                due += 1
-                stepping.step_shard(node, shard, Timeout())
-                if shard.state.deadline_s == deadline_s:
-                    node.watch_deadline(shard)
+        elections.take_deadlines(node)
         requests.expire_waiting(node)
         changes.expire_probes(node)
         requests.expire_forwarded(node)

@@ -27,6 +27,7 @@ from lolraft.raft.types import (
     Index,
     Limits,
     NodeId,
+    Role,
     ShardId,
     Term,
     Ticket,
@@ -35,6 +36,8 @@ from lolraft.raft.types import (
 
 if TYPE_CHECKING:
     from lolraft.multiraft.local_reads import LocalReads
+
+STANDING = (Role.PRE_CANDIDATE, Role.CANDIDATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +183,14 @@ class IndexAnswer:
     index: Index
 
 
+@dataclass(slots=True)
+class Elections:
+    """Whose deadline has passed, and whose election is under way (L8)."""
+
+    due: deque[tuple[float, ShardId]] = field(default_factory=deque)
+    standing: set[ShardId] = field(default_factory=set)
+
+
 class Node:
     """All state of the node machine."""
 
@@ -203,6 +214,7 @@ class Node:
         self.out: list[Effect] = []
         self.todo: deque[tuple[Shard, CoreEvent]] = deque()
         self.deadlines: list[tuple[float, ShardId]] = []  # Heap; stale ones are skipped.
+        self.elections = Elections()
         # The disk.
         self.saves: list[tuple[ShardId, core_effects.Save]] = []
         self.drops: list[ShardId] = []
@@ -287,6 +299,7 @@ class Node:
                 ) from damage
         shard = Shard(shard_id, state, sessions)
         self.shards[shard_id] = shard
+        self.elections.standing.discard(shard_id)
         self.mark(shard_id)
         return shard
 

@@ -265,7 +265,9 @@ class Cluster:
     async def read(
         self, message: bytes = b"", *, node_id: NodeId | None = None, shard_id: ShardId = 0
     ) -> bytes:
-        return await self.insist(RequestKind.READ, message, node_id=node_id, shard_id=shard_id)
+        """Read, linearizably, from whoever leads, or from one node's own replica."""
+        kind = RequestKind.READ if node_id is None else RequestKind.READ_LOCAL
+        return await self.insist(kind, message, node_id=node_id, shard_id=shard_id)
 
     async def add(self, server_id: NodeId, *, to: NodeId, shard_id: ShardId = 0) -> None:
         await self.insist(RequestKind.ADD_SERVER, server_id.encode(), node_id=to, shard_id=shard_id)

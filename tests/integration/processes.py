@@ -15,6 +15,8 @@ from typing import TypeVar
 import grpc
 import grpc.aio
 
+from lolraft.client import RaftClient
+from lolraft.consistency import Consistency
 from lolraft.raft.types import NodeId, ShardId
 from lolraft.rpc.pb import lolraft_pb2 as pb
 from lolraft.rpc.pb import lolraft_pb2_grpc
@@ -123,9 +125,12 @@ class Processes:
         return (await self._insist(lambda stub: stub.Write(request, timeout=1.0))).message
 
     async def read(self, message: bytes = b"", *, node_id: NodeId | None = None) -> bytes:
-        """Read, linearizably, through one node or whichever answers."""
+        """Read, linearizably, from whoever leads, or from one node's own replica."""
+        if node_id is not None:
+            async with RaftClient([node_id], timeout_s=PATIENCE_S) as client:
+                return await client.read(0, message, consistency=Consistency.LOCAL)
         request = pb.ReadRequest(shard_id=0, message=message)
-        answer = await self._insist(lambda stub: stub.Read(request, timeout=1.0), node_id)
+        answer = await self._insist(lambda stub: stub.Read(request, timeout=1.0))
         return answer.message
 
     async def _insist(

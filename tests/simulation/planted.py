@@ -89,6 +89,7 @@ PLANTED = (
         "raft/quorum.py",
         "    if configuration.outgoing:\n",
         "    if False:\n",
+        story="scenarios/test_stories.py::test_story[joint_figure_4_3]",
     ),
     Mistake(
         "a joint configuration is left by its own leader only (L10)",
@@ -141,6 +142,7 @@ PLANTED = (
         "raft/replication.py",
         "        if late and _waits(progress) and is_reachable(state, member):\n",
         "        if False:\n",
+        story="scenarios/test_stories.py::test_story[retry_paced]",
     ),
     Mistake(
         "a leader nobody acknowledges goes on (check quorum)",

@@ -88,23 +88,18 @@ PLANTED_NODE = (
     ),
     # --- the ledger ------------------------------------------------------------------------------
     Mistake(
+        "elections have no bound (L8)",
+        "multiraft/elections.py",
+        "return bool(node.elections.due) and",
+        "return bool(node.elections.due) or 0 >",
+        story="test_election_storm.py::test_a_node_has_at_most_some_hundred_elections_in_flight",
+    ),
+    Mistake(
         "a read is confirmed by an ack from before it came",
         "multiraft/beliefs.py",
         "if peer.acked_seq >= seq\n",
         "if peer.acked_seq > 0\n",
-        seed=12,
-        aim={
-            "nodes": 3,
-            "spares": 0,
-            "shards": (0,),
-            "clients": 6,
-            "kinds": ("isolate", "partition", "pause", "slow_network"),
-            "strike_s": 0.3,
-            "pace_s": 0.02,
-            "chaos_s": 10.0,
-            "ambushes": (),
-            "operations": 400,
-        },
+        story="test_rule_stories.py::test_an_ack_from_before_a_read_came_confirms_it_not",
     ),
     Mistake(
         "a read is confirmed by who has not heard of the claim (S13)",

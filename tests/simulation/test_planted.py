@@ -21,7 +21,16 @@ from tests.simulation.planted import Mistake
 from tests.simulation.planting import ALL, ROOT, catch
 
 SAFETY = {f"S{number}" for number in range(1, 14)}
-LIVENESS = {"L1", "L2", "L3", "L6", "L9", "L10", "L11"}  # The others cost time or messages only.
+LIVENESS = {
+    "L1",
+    "L2",
+    "L3",
+    "L6",
+    "L8",
+    "L9",
+    "L10",
+    "L11",
+}  # The others cost time or messages only.
 NAMED = {
     "vote twice": "a vote is given twice in a term (3.4)",
     "commit an earlier term by counting": (

@@ -65,6 +65,17 @@ def test_an_ack_without_the_claim_confirms_no_read() -> None:
     assert not answers
 
 
+def test_an_ack_from_before_a_read_came_confirms_it_not() -> None:
+    """Everybody acked a moment ago, and nobody can since: somebody else may lead by now (6.4)."""
+    stage = Stage(Plan(seed=28))
+    leader = stage.leader()
+    stage.world.network.put(stage.world_links(leader), Rule(drop=1.0))
+    answers = stage.ask(leader, RequestKind.READ, "k")
+    stage.run(0.05)
+    assert not answers
+    assert stage.told(answers).code is not Code.OK
+
+
 def test_who_objects_confirms_no_read() -> None:
     """A leader that was just elected has not stepped down yet: its reads wait (L6)."""
     stage = Stage(Plan(seed=22))

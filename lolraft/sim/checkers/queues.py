@@ -50,6 +50,7 @@ class Queues(Checker):
             ("forwarded requests", len(inner.forwarded)),
             ("probes", len(inner.probes)),
             ("saves that wait", len(inner.saves)),
+            ("elections under way", len(inner.elections.standing)),
             ("requests in flight", inner.pending),
             ("bytes in flight", inner.pending_bytes),
             ("deadlines", len(inner.deadlines) - 10 * len(inner.shards)),
