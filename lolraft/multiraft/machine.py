@@ -144,16 +144,19 @@ class NodeMachine:
                 peer.detector.restart(now_s)
         for event in events:
             self._take(event)
-        proposals.propose(node)
+        if node.proposing:
+            proposals.propose(node)
         stepping.drain(node)
         self._take_deadlines()
         stepping.drain(node)
-        beliefs.confirm_rounds(node)
-        stepping.drain(node)
-        while requests.read_locally(node):
+        if node.confirming or node.round_seq:
+            beliefs.confirm_rounds(node)
+            stepping.drain(node)
+        while (node.reading or node.read_indexes) and requests.read_locally(node):
             stepping.drain(node)
         disk.write_batch(node)
-        beats.send_acks(node)
+        if node.acks_due:
+            beats.send_acks(node)
         beats.send_beats(node)
         self._flush()
         applying.release_forgets(node)
@@ -179,16 +182,24 @@ class NodeMachine:
                 break
             heapq.heappop(node.deadlines)
         times = [node.deadlines[0][0]] if node.deadlines else []
-        if any(peer.is_partner for peer in node.peers.values()):
-            times.append(node.beat_at_s)
-        others = (
-            beliefs.next_liveness_s(node),
-            requests.next_expiry_s(node),
-            disk.stall_at_s(node),
-            node.give_way_at_s,
-        )
-        times += [time for time in others if time is not None]
-        return min(times, default=None)
+        for peer in node.peers.values():
+            if peer.is_partner:
+                times.append(node.beat_at_s)
+                break
+        liveness_s = beliefs.next_liveness_s(node)
+        if liveness_s is not None:
+            times.append(liveness_s)
+        if requests.has_waiting(node):
+            expiry_s = requests.next_expiry_s(node)
+            if expiry_s is not None:
+                times.append(expiry_s)
+        if node.batch_since_s is not None:
+            stall_s = disk.stall_at_s(node)
+            if stall_s is not None:
+                times.append(stall_s)
+        if node.give_way_at_s is not None:
+            times.append(node.give_way_at_s)
+        return min(times) if times else None
 
     def _take_deadlines(self) -> None:
         node = self._node
@@ -205,9 +216,10 @@ class NodeMachine:
                 stepping.step_shard(node, shard, Timeout())
                 if shard.state.deadline_s == deadline_s:
                     node.watch_deadline(shard)
-        requests.expire_waiting(node)
-        changes.expire_probes(node)
-        requests.expire_forwarded(node)
+        if requests.has_waiting(node):
+            requests.expire_waiting(node)
+            changes.expire_probes(node)
+            requests.expire_forwarded(node)
         disk.watch_for_stall(node)
         preference.give_way(node)
 

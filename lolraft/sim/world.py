@@ -79,6 +79,7 @@ class World:
         self.did: dict[str, list[Any]] = {"strikes": [], "blows": [], "asked": []}  # See `Plan`.
         self._checkers = {kind: kind(self) for kind in (*checkers, RareEvents)}
         self._hooks = {name: self._hooked(name) for name in HOOKS}
+        self._every_look = self._hooks["after_turn"]
         self._every_turn = [
             checker.after_turn for checker in self._checkers.values() if checker.every_turn
         ]
@@ -134,16 +135,16 @@ class World:
     def after_turn(self, node: SimNode, events: Sequence[Event], effects: Sequence[Effect]) -> None:
         """Keep the turn, and let every checker look."""
         assert node.machine is not None, "it has just had a turn"
-        now_s = self.clock.now_s
+        now_s, inner = self.clock.now_s, node.machine.node
         self.story.turn(now_s, node.node_id, events, effects)
         writes = False
         for effect in effects:
-            if isinstance(effect, Persist):
+            if type(effect) is Persist:
                 writes = True
                 self._count(effect.batch)
-        inner = node.machine.node
-        facts = TURN.pack(now_s, node.number, inner.version, len(events), len(effects))
-        self._digest.update(facts)
+        self._digest.update(
+            TURN.pack(now_s, node.number, inner.version, len(events), len(effects))
+        )
         if self._thorough:
             self._digest.update(repr((events, effects)).encode())
         life, version = self._seen.get(node.node_id, (0, 0))
@@ -157,7 +158,7 @@ class World:
                     break
                 if shard_id in inner.shards:
                     changed.append(inner.shards[shard_id])
-        for look in self._hooks["after_turn"] if changed or writes else self._every_turn:
+        for look in self._every_look if changed or writes else self._every_turn:
             look(node, changed, effects)
 
     def _count(self, batch: Batch) -> None:
