@@ -53,13 +53,11 @@ from lolraft.multiraft.records import NodeRecord, ShardRecord
 from lolraft.multiraft.report import MachineReport
 from lolraft.raft.effects import Code
 from lolraft.raft.events import (
-    AppendRequest,
     Bootstrap,
     LeaderClaim,
     Message,
     SnapshotFailed,
     SnapshotFetched,
-    SnapshotOffer,
     Stop,
     Timeout,
 )
@@ -146,9 +144,11 @@ class NodeMachine:
             self._take(event)
         if node.proposing:
             proposals.propose(node)
-        stepping.drain(node)
+        if node.todo:
+            stepping.drain(node)
         self._take_deadlines()
-        stepping.drain(node)
+        if node.todo:
+            stepping.drain(node)
         if node.confirming or node.round_seq:
             beliefs.confirm_rounds(node)
             stepping.drain(node)
@@ -204,7 +204,8 @@ class NodeMachine:
     def _take_deadlines(self) -> None:
         node = self._node
         beliefs.update_liveness(node)
-        stepping.drain(node)
+        if node.todo:
+            stepping.drain(node)
         due = 0
         while node.deadlines and node.deadlines[0][0] <= node.now_s + 1e-9:
             if due >= ELECTIONS_A_TURN:
@@ -318,7 +319,7 @@ class NodeMachine:
 
     def _with_belief(self, peer: Peer, epoch: int, shard_id: ShardId, message: Message) -> Message:
         """Say whether an append makes its receiver believe: its epoch is the newest heard (L1)."""
-        if not isinstance(message, AppendRequest | SnapshotOffer):
+        if not isinstance(message, stepping.WITH_LEDGER):
             return message
         if peer.in_ledger.epoch == 0:
             peer.in_ledger.restart(epoch)
@@ -376,7 +377,7 @@ class NodeMachine:
         node = self._node
         timeout_s = node.config.timing.election_timeout_s
         for peer in node.peers.values():
-            if peer.ready and peer.outbox and node.persisted >= peer.pin_batch:
+            if peer.ready and peer.outbox.size_bytes and node.persisted >= peer.pin_batch:
                 frame = peer.outbox.take(node.node_id, node.record.incarnation, node.record.epoch)
                 peer.ready, peer.stuck_since_s = False, node.now_s
                 node.out.append(SendFrame(peer=peer.node_id, frame=frame))

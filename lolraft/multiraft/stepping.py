@@ -27,6 +27,11 @@ from lolraft.raft.effects import (
 from lolraft.raft.events import AppendRequest, Event, SnapshotOffer, Stop, TimeoutNow
 from lolraft.raft.types import Role
 
+# Made once, not at every call: a union of classes costs more than the question.
+WITH_LEDGER = AppendRequest | SnapshotOffer
+OVERTAKING = Apply | Proposed | ConfirmLeadership | ServeRead
+OVERTAKING_MESSAGES = AppendRequest | TimeoutNow
+
 
 def drain(node: Node) -> None:
     """Step replicas until nothing is left to do in this turn."""
@@ -96,8 +101,8 @@ def settle(node: Node, shard: Shard, effect: Effect) -> None:
     overtakes = isinstance(effect, Notice) or (
         state.role is Role.LEADER
         and (
-            isinstance(effect, Apply | Proposed | ConfirmLeadership | ServeRead)
-            or (isinstance(effect, Send) and isinstance(effect.message, AppendRequest | TimeoutNow))
+            isinstance(effect, OVERTAKING)
+            or (isinstance(effect, Send) and isinstance(effect.message, OVERTAKING_MESSAGES))
         )
     )
     if overtakes or shard.durable >= state.saved_number:
@@ -158,7 +163,7 @@ def _answer(node: Node, shard: Shard, effect: Answer) -> None:
 def _send(node: Node, shard: Shard, effect: Send) -> None:
     peer = node.peer(effect.to)
     message = effect.message
-    if isinstance(message, AppendRequest | SnapshotOffer):
+    if isinstance(message, WITH_LEDGER):
         # Under which ledger it was sent, so that belief does not depend on which stream is
         # faster (L1).
         message = replace(message, ledger=(node.record.epoch, peer.out_ledger.version))

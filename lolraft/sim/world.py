@@ -69,6 +69,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self.story = Story()
         self.is_over = False  # Clients begin nothing new.
+        self.siege_at_s = float("inf")  # From then on they take their time.
         self.clients: list[Client] = []
         self.sessions: dict[tuple[ShardId, int], Session] = {}  # Two clients share one.
         self.nemesis: Nemesis | None = None
@@ -142,9 +143,7 @@ class World:
             if type(effect) is Persist:
                 writes = True
                 self._count(effect.batch)
-        self._digest.update(
-            TURN.pack(now_s, node.number, inner.version, len(events), len(effects))
-        )
+        self._digest.update(TURN.pack(now_s, node.number, inner.version, len(events), len(effects)))
         if self._thorough:
             self._digest.update(repr((events, effects)).encode())
         life, version = self._seen.get(node.node_id, (0, 0))
@@ -295,8 +294,11 @@ class World:
             node.start()
 
     def chaos(self) -> None:
-        """Let clients work and faults strike."""
+        """Let clients work and faults strike; in a siege, few operations and as many faults."""
         plan = self.plan
+        until_s = self.clock.now_s + plan.chaos_s
+        if plan.siege_s:
+            self.siege_at_s = until_s
         self.clients = [
             Client(
                 self,
@@ -309,7 +311,8 @@ class World:
         self.nemesis = Nemesis(self)
         if plan.ambushes:
             self.ambushes = Ambushes(self, self.nemesis)
-        self.clock.run(self.clock.now_s + plan.chaos_s)
+        self.clock.run(until_s)
+        self.clock.run(until_s + plan.siege_s)
 
     def _tick(self) -> None:
         self.clock.after(TICK_S, self._tick)

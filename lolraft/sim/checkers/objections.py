@@ -36,24 +36,24 @@ class Objections(Checker):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._known: dict[tuple[NodeId, NodeId], Said] = {}
+        self._known: dict[NodeId, dict[NodeId, Said]] = {}
 
     def after_turn(
         self, node: SimNode, changed: Sequence[Shard], effects: Sequence[Effect]
     ) -> None:
         """Look at every claim that may be judged otherwise than before the turn."""
         assert node.machine is not None, "it has just had a turn"
-        inner = node.machine.node
+        inner, life = node.machine.node, node.life
+        known = self._known.setdefault(node.node_id, {})
         for peer in inner.peers.values():
             claims, mine = peer.in_ledger.claims, peer.my_objections
-            key = (inner.node_id, peer.node_id)
-            life, heard, said = self._known.get(key, NOTHING)
-            if life == node.life and heard == claims and said == mine:
+            looked_in, heard, said = known.get(peer.node_id, NOTHING)
+            if looked_in == life and heard == claims and said == mine:
                 for shard in changed:
                     if shard.shard_id in claims or shard.shard_id in mine:
                         self._look(inner, peer, shard.shard_id)
                 continue
-            self._known[key] = (node.life, dict(claims), dict(mine))
+            known[peer.node_id] = (life, dict(claims), dict(mine))
             for shard_id in (*claims, *mine):
                 self._look(inner, peer, shard_id)
 
