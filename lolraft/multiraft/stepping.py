@@ -8,6 +8,7 @@ from dataclasses import replace
 from lolraft.multiraft import answering, applying, beliefs, leases, proposals
 from lolraft.multiraft.effects import RunFetch
 from lolraft.multiraft.node import Node, Shard
+from lolraft.multiraft.reach import within_reach
 from lolraft.raft import core
 from lolraft.raft.effects import (
     Answer,
@@ -44,11 +45,14 @@ def drain(node: Node) -> None:
 def step_shard(node: Node, shard: Shard, event: Event) -> None:
     """Give one event to one replica; an assertion that breaks stops that replica alone."""
     state = shard.state
+    reaches = within_reach(state, event)
+    if reaches is None:
+        return
     before = beliefs.glance(state)
     deadline_s = state.deadline_s
     state.promised_until_s = leases.promised_until_s(node, shard) if node.record.lease_s else 0.0
     try:
-        effects = core.step(state, node.now_s, event)
+        effects = core.step(state, node.now_s, reaches)
     except Exception as broken:  # Ours to blame; the other shards go on (S11).
         fail(node, shard, "".join(traceback.format_exception(broken)[-3:]))
         return
