@@ -186,19 +186,11 @@ class NodeMachine:
             if peer.is_partner:
                 times.append(node.beat_at_s)
                 break
-        liveness_s = beliefs.next_liveness_s(node)
-        if liveness_s is not None:
-            times.append(liveness_s)
-        if requests.has_waiting(node):
-            expiry_s = requests.next_expiry_s(node)
-            if expiry_s is not None:
-                times.append(expiry_s)
-        if node.batch_since_s is not None:
-            stall_s = disk.stall_at_s(node)
-            if stall_s is not None:
-                times.append(stall_s)
-        if node.give_way_at_s is not None:
-            times.append(node.give_way_at_s)
+        expiry_s = requests.next_expiry_s(node) if requests.has_waiting(node) else None
+        others = (beliefs.next_liveness_s(node), expiry_s, disk.stall_at_s(node))
+        for time_s in (*others, node.give_way_at_s):
+            if time_s is not None:
+                times.append(time_s)
         return min(times) if times else None
 
     def _take_deadlines(self) -> None:
