@@ -323,7 +323,12 @@ class Driver:
 
     async def _answer(self, ask: Callable[[Callable[[Respond], None]], Ticket]) -> Respond:
         future: asyncio.Future[Respond] = self._loop.create_future()
-        ticket = ask(future.set_result)
+
+        def done(respond: Respond) -> None:
+            if not future.done():  # Its caller may go in the very moment in which it is answered.
+                future.set_result(respond)
+
+        ticket = ask(done)
         try:
             return await future
         finally:

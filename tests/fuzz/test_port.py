@@ -1,4 +1,4 @@
-"""Whatever is called at a node's port, and however: a status code, and the node goes on (DESIGN 7)."""
+"""Whatever is called at a node's port: a status code comes out, and the node goes on (DESIGN 7)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.effort import effort
-from tests.fuzz.port import METHODS, Port, requests_for
+from tests.fuzz.port import METHODS, Method, Port, requests_for
 
 CALLS = 12  # At the same time.
 
@@ -31,18 +31,20 @@ def test_calls_that_make_no_sense(port: Port, seed: int) -> None:
     asked = [chance.choice(METHODS) for _ in range(CALLS)]
 
     async def call_all() -> None:
-        calls = [
-            port.call(method, requests_for(method, chance, port.node_id), cut=chance.random() < 0.2)
-            for method in asked
-        ]
-        await asyncio.gather(*calls)
+        requests = [requests_for(method, chance, port.node_id) for method in asked]
+        await asyncio.gather(
+            *(
+                port.call(method, raw, cut=chance.random() < 0.2)
+                for method, raw in zip(asked, requests, strict=True)
+            )
+        )
         await port.goes_on()
 
     port.runner.run(call_all())
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-def test_bytes_that_are_no_message(port: Port, method: object) -> None:
+def test_bytes_that_are_no_message(port: Port, method: Method) -> None:
     """Every method refuses them as what they are, those of libraries too."""
 
     async def call() -> None:
