@@ -34,7 +34,7 @@ from lolraft.runtime.disk import DiskThread
 from lolraft.runtime.facts import resident_bytes
 from lolraft.runtime.fetch import cut
 from lolraft.runtime.ports import Machine, MakeMachine, RuntimeFacts
-from lolraft.runtime.tickets import OnDone, Tickets
+from lolraft.runtime.tickets import OnDone, Tickets, setter
 from lolraft.runtime.transport import SnapshotPiece, SnapshotUnavailable, Transport
 from lolraft.storage.interface import Storage
 from lolraft.trace import LogRing, Trace, tell_line
@@ -323,12 +323,7 @@ class Driver:
 
     async def _answer(self, ask: Callable[[Callable[[Respond], None]], Ticket]) -> Respond:
         future: asyncio.Future[Respond] = self._loop.create_future()
-
-        def done(respond: Respond) -> None:
-            if not future.done():  # Its caller may go in the very moment in which it is answered.
-                future.set_result(respond)
-
-        ticket = ask(done)
+        ticket = ask(setter(future))
         try:
             return await future
         finally:
