@@ -218,21 +218,20 @@ def liveness_of(node: Node, shard: Shard) -> Liveness:
 
 def update_liveness(node: Node) -> None:
     """Judge every peer, and tell the shards it concerns when a set changed, not per tick."""
-    timeout_s = node.config.timing.election_timeout_s
+    now_s, timeout_s = node.now_s, node.config.timing.election_timeout_s - 1e-9
     changed: set[ShardId] = set()
     moved = False
     for peer in node.peers.values():
-        suspected = peer.detector.suspects(node.now_s)
-        live = not suspected and not peer.refused
+        live = not peer.detector.suspects(now_s) and not peer.refused
         since_s = peer.stuck_since_s
-        stuck = since_s is not None and node.now_s - since_s >= timeout_s - 1e-9
-        acking = node.now_s - peer.acked_sent_s < timeout_s - 1e-9 and not stuck
+        stuck = since_s is not None and now_s - since_s >= timeout_s
+        acking = now_s - peer.acked_sent_s < timeout_s and not stuck
+        if live == peer.live and acking == peer.acking:
+            continue
         if live != peer.live and peer.is_partner:
-            phi = peer.detector.phi(node.now_s)
+            phi = peer.detector.phi(now_s)
             kind, verb = ("trusted", "is heard") if live else ("suspect", "suspected")
             node.tell(kind, f"{peer.node_id} {verb} (φ {min(phi, 99):.1f})", peer=peer.node_id)
-        if (live, acking) == (peer.live, peer.acking):
-            continue
         returned, lost = live and not peer.live, peer.live and not live
         peer.live, peer.acking, moved = live, acking, True
         changed |= peer.shared
@@ -259,14 +258,15 @@ def next_liveness_s(node: Node) -> float | None:
     timeout_s = node.config.timing.election_timeout_s
     times = [node.grace[0][0]] if node.grace else []
     for peer in node.peers.values():
-        at_s = peer.detector.suspect_at_s()
-        if peer.live and at_s is not None:
-            times.append(at_s)
+        if peer.live:
+            at_s = peer.detector.suspect_at_s()
+            if at_s is not None:
+                times.append(at_s)
         if peer.acking:
             times.append(peer.acked_sent_s + timeout_s)
             if peer.stuck_since_s is not None:
                 times.append(peer.stuck_since_s + timeout_s)
-    return min(times, default=None)
+    return min(times) if times else None
 
 
 # --- read rounds (§6.4) --------------------------------------------------------------------------

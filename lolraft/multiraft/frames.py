@@ -88,7 +88,7 @@ class Claim:
     group: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # Not frozen: an idle node makes little else (STYLE 1).
 class NodeHeartbeat:
     """
     Say that this node lives, and which shards it leads (DESIGN section 5).
@@ -111,7 +111,7 @@ class NodeHeartbeat:
     priority: int = 0  # Above 0 the sender prefers to lead shards, below 0 it avoids it.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # Not frozen: an idle node makes little else (STYLE 1).
 class NodeHeartbeatAck:
     """Answer one heartbeat: what the receiver of the claims can vouch for (S7, L6)."""
 

@@ -54,13 +54,11 @@ from lolraft.multiraft.records import NodeRecord, ShardRecord
 from lolraft.multiraft.report import MachineReport
 from lolraft.raft.effects import Code
 from lolraft.raft.events import (
-    AppendRequest,
     Bootstrap,
     LeaderClaim,
     Message,
     SnapshotFailed,
     SnapshotFetched,
-    SnapshotOffer,
     Stop,
 )
 from lolraft.raft.types import NO_BALLOT, NodeId, ShardId, SnapshotMeta
@@ -142,16 +140,21 @@ class NodeMachine:
                 peer.detector.restart(now_s)
         for event in events:
             self._take(event)
-        proposals.propose(node)
-        stepping.drain(node)
+        if node.proposing:
+            proposals.propose(node)
+        if node.todo:
+            stepping.drain(node)
         self._take_deadlines()
-        stepping.drain(node)
-        beliefs.confirm_rounds(node)
-        stepping.drain(node)
-        while requests.read_locally(node):
+        if node.todo:
+            stepping.drain(node)
+        if node.confirming or node.round_seq:
+            beliefs.confirm_rounds(node)
+            stepping.drain(node)
+        while (node.reading or node.read_indexes) and requests.read_locally(node):
             stepping.drain(node)
         disk.write_batch(node)
-        beats.send_acks(node)
+        if node.acks_due:
+            beats.send_acks(node)
         beats.send_beats(node)
         self._flush()
         applying.release_forgets(node)
@@ -179,25 +182,27 @@ class NodeMachine:
         times = [node.deadlines[0][0]] if node.deadlines else []
         if elections.has_turn(node):
             times.append(node.now_s)
-        if any(peer.is_partner for peer in node.peers.values()):
-            times.append(node.beat_at_s)
-        others = (
-            beliefs.next_liveness_s(node),
-            requests.next_expiry_s(node),
-            disk.stall_at_s(node),
-            node.give_way_at_s,
-        )
-        times += [time for time in others if time is not None]
-        return min(times, default=None)
+        for peer in node.peers.values():
+            if peer.is_partner:
+                times.append(node.beat_at_s)
+                break
+        expiry_s = requests.next_expiry_s(node) if requests.has_waiting(node) else None
+        others = (beliefs.next_liveness_s(node), expiry_s, disk.stall_at_s(node))
+        for time_s in (*others, node.give_way_at_s):
+            if time_s is not None:
+                times.append(time_s)
+        return min(times) if times else None
 
     def _take_deadlines(self) -> None:
         node = self._node
         beliefs.update_liveness(node)
-        stepping.drain(node)
+        if node.todo:
+            stepping.drain(node)
         elections.take_deadlines(node)
-        requests.expire_waiting(node)
-        changes.expire_probes(node)
-        requests.expire_forwarded(node)
+        if requests.has_waiting(node):
+            requests.expire_waiting(node)
+            changes.expire_probes(node)
+            requests.expire_forwarded(node)
         disk.watch_for_stall(node)
         preference.give_way(node)
 
@@ -296,7 +301,7 @@ class NodeMachine:
 
     def _with_belief(self, peer: Peer, epoch: int, shard_id: ShardId, message: Message) -> Message:
         """Say whether an append makes its receiver believe: its epoch is the newest heard (L1)."""
-        if not isinstance(message, AppendRequest | SnapshotOffer):
+        if not isinstance(message, stepping.WITH_LEDGER):
             return message
         if peer.in_ledger.epoch == 0:
             peer.in_ledger.restart(epoch)
@@ -354,7 +359,7 @@ class NodeMachine:
         node = self._node
         timeout_s = node.config.timing.election_timeout_s
         for peer in node.peers.values():
-            if peer.ready and peer.outbox and node.persisted >= peer.pin_batch:
+            if peer.ready and peer.outbox.size_bytes and node.persisted >= peer.pin_batch:
                 frame = peer.outbox.take(node.node_id, node.record.incarnation, node.record.epoch)
                 peer.ready, peer.stuck_since_s = False, node.now_s
                 node.out.append(SendFrame(peer=peer.node_id, frame=frame))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lolraft.errors import ConfigError
 from lolraft.multiraft.commands import RequestId
-from lolraft.multiraft.effects import Dial, Effect, RunRead, Tell
+from lolraft.multiraft.effects import Dial, Effect, HangUp, RunRead, Tell
 from lolraft.multiraft.frames import NodeHeartbeat, RequestKind
 from lolraft.multiraft.memory import Damaged, Row
 from lolraft.multiraft.peers import Peer
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from lolraft.multiraft.local_reads import LocalReads
 
 STANDING = (Role.PRE_CANDIDATE, Role.CANDIDATE)
+
+
+MOST_STRANGERS = 64
+"""So many who share no shard with us are known at once: anybody can say a name at the port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,11 +372,27 @@ class Node:
         """Return the peer, dialling one that is new."""
         known = self.peers.get(node_id)
         if known is None:
+            self._forget_a_stranger()
             detector = Detector(self.config.timing.heartbeat_s, self.config.phi_threshold)
             known = Peer(node_id, detector, self.config.outbox_bytes)
             self.peers[node_id] = known
             self.out.append(Dial(peer=node_id))
         return known
+
+    def _forget_a_stranger(self) -> None:
+        """Make room where too many shared nothing with us: who spoke up first, and its pin."""
+        strangers = [
+            name
+            for name, peer in self.peers.items()
+            if not (peer.shared or peer.out_ledger.claims or self.believers.get(name))
+        ]
+        if len(strangers) >= MOST_STRANGERS:
+            oldest = strangers[0]
+            del self.peers[oldest]
+            self.told = {(kind, peer) for kind, peer in self.told if peer != oldest}
+            if self.pins.pop(oldest, None) is not None:
+                self.record_changed = True
+            self.out.append(HangUp(peer=oldest))
 
     def watch_deadline(self, shard: Shard) -> None:
         """Put a shard's deadline, if it has one, where the turn finds it."""

@@ -140,6 +140,6 @@ class Detector:
 
     def suspects(self, now_s: float) -> bool:
         """Return whether the peer counts as dead; a peer never heard does."""
-        at_s = self.suspect_at_s()
+        at_s = self._suspect_at_s
         self._suspected = at_s is None or now_s >= at_s - 1e-9
         return self._suspected

@@ -168,6 +168,11 @@ def expire_waiting(node: Node) -> None:
             node.waiting_shards.discard(shard_id)
 
 
+def has_waiting(node: Node) -> bool:
+    """Return whether anything here waits for a time: most turns of an idle node find nothing."""
+    return bool(node.waiting_shards or node.probes or node.reading or node.forwarded)
+
+
 def next_expiry_s(node: Node) -> float | None:
     """Return when the first waiting request, or probe, will have waited for long enough."""
     times = [node.shards[s].waiting[0][0] for s in node.waiting_shards if node.shards[s].waiting]

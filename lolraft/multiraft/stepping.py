@@ -8,6 +8,7 @@ from dataclasses import replace
 from lolraft.multiraft import answering, applying, beliefs, leases, proposals
 from lolraft.multiraft.effects import RunFetch
 from lolraft.multiraft.node import Node, Shard
+from lolraft.multiraft.reach import within_reach
 from lolraft.raft import core
 from lolraft.raft.effects import (
     Answer,
@@ -27,6 +28,11 @@ from lolraft.raft.effects import (
 from lolraft.raft.events import AppendRequest, Event, SnapshotOffer, Stop, TimeoutNow
 from lolraft.raft.types import Role
 
+# Made once, not at every call: a union of classes costs more than the question.
+WITH_LEDGER = AppendRequest | SnapshotOffer
+OVERTAKING = Apply | Proposed | ConfirmLeadership | ServeRead
+OVERTAKING_MESSAGES = AppendRequest | TimeoutNow
+
 
 def drain(node: Node) -> None:
     """Step replicas until nothing is left to do in this turn."""
@@ -39,11 +45,14 @@ def drain(node: Node) -> None:
 def step_shard(node: Node, shard: Shard, event: Event) -> None:
     """Give one event to one replica; an assertion that breaks stops that replica alone."""
     state = shard.state
+    reaches = within_reach(state, event)
+    if reaches is None:
+        return
     before = beliefs.glance(state)
     deadline_s = state.deadline_s
     state.promised_until_s = leases.promised_until_s(node, shard) if node.record.lease_s else 0.0
     try:
-        effects = core.step(state, node.now_s, event)
+        effects = core.step(state, node.now_s, reaches)
     except Exception as broken:  # Ours to blame; the other shards go on (S11).
         fail(node, shard, "".join(traceback.format_exception(broken)[-3:]))
         return
@@ -96,8 +105,8 @@ def settle(node: Node, shard: Shard, effect: Effect) -> None:
     overtakes = isinstance(effect, Notice) or (
         state.role is Role.LEADER
         and (
-            isinstance(effect, Apply | Proposed | ConfirmLeadership | ServeRead)
-            or (isinstance(effect, Send) and isinstance(effect.message, AppendRequest | TimeoutNow))
+            isinstance(effect, OVERTAKING)
+            or (isinstance(effect, Send) and isinstance(effect.message, OVERTAKING_MESSAGES))
         )
     )
     if overtakes or shard.durable >= state.saved_number:
@@ -158,7 +167,7 @@ def _answer(node: Node, shard: Shard, effect: Answer) -> None:
 def _send(node: Node, shard: Shard, effect: Send) -> None:
     peer = node.peer(effect.to)
     message = effect.message
-    if isinstance(message, AppendRequest | SnapshotOffer):
+    if isinstance(message, WITH_LEDGER):
         # Under which ledger it was sent, so that belief does not depend on which stream is
         # faster (L1).
         message = replace(message, ledger=(node.record.epoch, peer.out_ledger.version))

@@ -13,6 +13,8 @@ from lolraft.raft.quorum import has_quorum
 from lolraft.raft.state import RaftState, observe_term, refuse, step_down
 from lolraft.raft.types import Role, Ticket
 
+OF_A_GROUP = Message | ev.LeaderClaim  # Made once, not at every step.
+
 
 def step(state: RaftState, now_s: float, event: Event) -> list[Effect]:
     """
@@ -47,9 +49,7 @@ def step(state: RaftState, now_s: float, event: Event) -> list[Effect]:
 
 def _of_another_group(state: RaftState, event: Event) -> list[Effect] | None:
     """Answer a stranger and change nothing (S2); None where the event is for us."""
-    if not isinstance(event, Message | ev.LeaderClaim) or 0 in (state.group, event.group):
-        return None
-    if event.group == state.group:
+    if not isinstance(event, OF_A_GROUP) or event.group in (0, state.group) or state.group == 0:
         return None
     state.odd_messages += 1
     if isinstance(event, (ev.LeaderClaim, ev.GroupMismatch)) or event.sender is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from lolraft.config import Config
+from lolraft.rpc.answers import Context, refuse
 from lolraft.rpc.client_service import ClientService
 from lolraft.rpc.faults_service import FaultsService
 from lolraft.rpc.observe_service import ObserveService
@@ -22,6 +24,15 @@ from lolraft.runtime.faults import FaultBox
 SERVICES = ("lolraft.Raft", "lolraft.Client", "lolraft.Peer", "lolraft.Observe")
 
 
+class Health(health.aio.HealthServicer):
+    """The library's, which answers a method that it does not have with a traceback."""
+
+    async def List(self, request: object, context: Context) -> None:  # noqa: N802
+        """Say that there is no such list here."""
+        text = "ask Check for one service; reflection names them"
+        await refuse(context, grpc.StatusCode.UNIMPLEMENTED, text)
+
+
 async def add_services(
     server: grpc.aio.Server, driver: Driver, config: Config, box: FaultBox | None
 ) -> None:
@@ -34,7 +45,7 @@ async def add_services(
     if box is not None:
         observe_pb2_grpc.add_FaultsServicer_to_server(FaultsService(box), server)
         names.append("lolraft.Faults")
-    servicer = health.aio.HealthServicer()
+    servicer = Health()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     for name in ("", *names):
         await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)

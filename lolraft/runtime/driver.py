@@ -34,7 +34,7 @@ from lolraft.runtime.disk import DiskThread
 from lolraft.runtime.facts import resident_bytes
 from lolraft.runtime.fetch import cut
 from lolraft.runtime.ports import Machine, MakeMachine, RuntimeFacts
-from lolraft.runtime.tickets import OnDone, Tickets
+from lolraft.runtime.tickets import OnDone, Tickets, setter
 from lolraft.runtime.transport import SnapshotPiece, SnapshotUnavailable, Transport
 from lolraft.storage.interface import Storage
 from lolraft.trace import LogRing, Trace, tell_line
@@ -323,7 +323,7 @@ class Driver:
 
     async def _answer(self, ask: Callable[[Callable[[Respond], None]], Ticket]) -> Respond:
         future: asyncio.Future[Respond] = self._loop.create_future()
-        ticket = ask(future.set_result)
+        ticket = ask(setter(future))
         try:
             return await future
         finally:

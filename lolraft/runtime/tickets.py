@@ -61,3 +61,13 @@ class Tickets:
         self._closed = reason.encode()
         for ticket in list(self._waiting):
             self.end(Respond(ticket=ticket, code=Code.UNAVAILABLE, message=self._closed))
+
+
+def setter(future: asyncio.Future[Respond]) -> OnDone:
+    """Return what sets *future*, unless its caller has gone in the moment of the answer."""
+
+    def done(respond: Respond) -> None:
+        if not future.done():
+            future.set_result(respond)
+
+    return done

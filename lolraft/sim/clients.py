@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lolraft.sim.world import World
 
 GIVE_UP_S = 6.0
+SIEGE_PACE_S = 1.0  # Between two operations of a client in a siege, at least.
 PATIENT_S = float("inf")  # Waits for an answer, or for the death of whom it asked.
 KEYS = 3
 BOUNDS_S = (0.0, 0.05, 0.3, 1.0, 4.0)  # Of stale reads.
@@ -68,10 +69,17 @@ class Client:
         self._leave_session()
         if not self.world.is_over:
             delay_s = self._pace.expovariate(1 / self._pace_s)
+            if self.world.clock.now_s >= self.world.siege_at_s:
+                delay_s *= max(1.0, SIEGE_PACE_S / self._pace_s)
             self.world.clock.after(delay_s, self._begin)
 
     def _begin(self) -> None:
-        if self.world.is_over or self._count >= self.world.plan.operations:
+        if self.world.is_over:
+            return
+        until_siege_s = self.world.siege_at_s - self.world.clock.now_s
+        if self._count >= self.world.plan.operations and until_siege_s > 0:
+            if self.world.plan.siege_s:  # It has done enough before that.
+                self.world.clock.after(until_siege_s, self._next)
             return
         self._count += 1
         # A source for each operation: one that is left out shifts no other.

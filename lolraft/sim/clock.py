@@ -35,9 +35,9 @@ class Clock:
 
     def run(self, until_s: float, done: Callable[[], bool] | None = None) -> bool:
         """Go on to *until_s*; stop early and return True when *done* says so."""
-        heap = self._heap
+        heap, pop = self._heap, heapq.heappop
         while heap and heap[0][0] <= until_s:
-            self.now_s, _, action, arguments = heapq.heappop(heap)
+            self.now_s, _, action, arguments = pop(heap)
             self.steps += 1
             action(*arguments)
             if done is not None and done():

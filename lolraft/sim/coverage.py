@@ -29,7 +29,8 @@ class Coverage:
         self.broken: list[int] = []
         self._counts: Counter[str] = Counter()
         self._worlds: Counter[str] = Counter()
-        self._large = [0, 0.0]  # Worlds of 3 to 7 members and several shards, and their seconds.
+        self._large = [0, 0.0]  # Worlds of 3 to 7 members, and their seconds, ...
+        self._many = [0, 0.0]  # ... and those of them with several shards.
 
     def add(self, outcome: Outcome) -> None:
         """Count one seed."""
@@ -45,6 +46,9 @@ class Coverage:
         if 3 <= plan.nodes <= 7:
             self._large[0] += 1
             self._large[1] += outcome.virtual_s
+            if len(plan.shards) > 1:
+                self._many[0] += 1
+                self._many[1] += outcome.virtual_s
 
     def rate(self, wall_s: float) -> str:
         """Return how far it has come, in one line."""
@@ -59,12 +63,15 @@ class Coverage:
     def tables(self) -> str:
         """Return everything that was counted."""
         worlds = [f"{number} nodes" for number in range(1, 8)] + ["one shard", "several shards"]
-        seeds, virtual_s = self._large
+        large, many = (
+            f"{seeds} worlds, {virtual_s / 3600:.2f} simulated hours"
+            for seeds, virtual_s in (self._large, self._many)
+        )
         counts = self._counts
         return "\n".join(
             (
                 _table("worlds", self._worlds, worlds),
-                f"  of 3 to 7 nodes: {seeds} worlds, {virtual_s / 3600:.2f} simulated hours",
+                f"  of 3 to 7 nodes: {large}; with several shards: {many}",
                 _table("faults without aim", counts, KINDS),
                 _table(
                     "faults with aim, by moment", counts, [f"ambush {name}" for name in AMBUSHES]

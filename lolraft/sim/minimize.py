@@ -78,12 +78,15 @@ class Minimizer:
         return (
             f"{len(did['strikes']) + len(did['blows'])} faults, {len(did['asked'])} operations,"
             f" {plan.nodes + plan.spares} nodes, {len(plan.shards)} shards,"
-            f" {plan.chaos_s:.2f} s of chaos"
+            f" {plan.chaos_s + plan.siege_s:.2f} s of chaos"
         )
 
     def _shorten(self) -> None:
-        """Halve the chaos while that fails too, then cut off quarters and eighths."""
+        """Leave the siege out, or halve the chaos while that fails too, then cut off quarters."""
+        self.fails(siege_s=0.0)
         for part in (0.5, 0.75, 0.9):
+            while self.plan.siege_s > 0.1 and self.fails(siege_s=self.plan.siege_s * part):
+                pass
             while self.plan.chaos_s > 0.1 and self.fails(chaos_s=self.plan.chaos_s * part):
                 pass
 

@@ -275,12 +275,13 @@ class SimNode:
         deadline_s = self.machine.next_deadline_s()
         if deadline_s is None:
             return
+        clock = self.world.clock
         delay_s = max(LEAST_S, (deadline_s - self.now_s) / self._rate)
-        rings_at_s = self.world.clock.now_s + delay_s
+        rings_at_s = clock.now_s + delay_s
         if rings_at_s < self._rings_at_s:  # Else the one that comes first sets the next.
             self._timer += 1
             self._rings_at_s = rings_at_s
-            self.world.clock.after(delay_s, self._ring, self.life, self._timer)
+            clock.after(delay_s, self._ring, self.life, self._timer)
 
     def _ring(self, life: int, timer: int) -> None:
         if self.life != life or self._timer != timer or self.machine is None:

@@ -41,6 +41,7 @@ class Plan:
     operations: int = 150  # A client.
     pace_s: float = 0.1  # Between two operations of a client.
     chaos_s: float = 12.0
+    siege_s: float = 0.0  # After it: clients slow down, faults strike on as often as before.
     strike_s: float = 0.7  # Between two strikes of the nemesis.
     kinds: tuple[str, ...] = ("crash",)
     ambushes: tuple[str, ...] = ()
@@ -76,6 +77,7 @@ class Plan:
         other = Random(f"{seed} sessions")  # Apart, so that the rest of a seed's world stays.
         registers = other.random() < 0.4
         reading = Random(f"{seed} reads")
+        siege = Random(f"{seed} siege")  # Of large worlds: there is most to go wrong.
         return cls(
             seed=seed,
             nodes=members if nodes is None else nodes,
@@ -85,6 +87,7 @@ class Plan:
             manners=chance.choice((("careful",), ("careful", "hasty"), ("careful", "eager"))),
             pace_s=chance.choice((0.02, 0.1, 0.1, 0.4)),
             chaos_s=chance.choice((5.0, 10.0, 10.0, 20.0)),
+            siege_s=siege.choice((0.0, 30.0, 60.0)) if members > 2 and number > 1 else 0.0,
             strike_s=chance.choice((0.15, 0.4, 0.8, 1.5)),
             kinds=tuple(sorted(chance.sample(KINDS, count))),
             ambushes=tuple(sorted(chance.sample(AMBUSHES, aims))),

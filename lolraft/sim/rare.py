@@ -70,7 +70,7 @@ class RareEvents(Checker):
             life, before = self._known.get(mark, (0, None))
             now = _glance(state)
             self._known[mark] = node.life, now
-            if before is not None and life == node.life:
+            if before is not None and life == node.life and now != before:
                 for name in self._between(before, now, state):
                     self.counts[name] += 1
 

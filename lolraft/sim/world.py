@@ -69,6 +69,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self.story = Story()
         self.is_over = False  # Clients begin nothing new.
+        self.siege_at_s = float("inf")  # From then on they take their time.
         self.clients: list[Client] = []
         self.sessions: dict[tuple[ShardId, int], Session] = {}  # Two clients share one.
         self.nemesis: Nemesis | None = None
@@ -79,6 +80,7 @@ class World:
         self.did: dict[str, list[Any]] = {"strikes": [], "blows": [], "asked": []}  # See `Plan`.
         self._checkers = {kind: kind(self) for kind in (*checkers, RareEvents)}
         self._hooks = {name: self._hooked(name) for name in HOOKS}
+        self._every_look = self._hooks["after_turn"]
         self._every_turn = [
             checker.after_turn for checker in self._checkers.values() if checker.every_turn
         ]
@@ -134,16 +136,14 @@ class World:
     def after_turn(self, node: SimNode, events: Sequence[Event], effects: Sequence[Effect]) -> None:
         """Keep the turn, and let every checker look."""
         assert node.machine is not None, "it has just had a turn"
-        now_s = self.clock.now_s
+        now_s, inner = self.clock.now_s, node.machine.node
         self.story.turn(now_s, node.node_id, events, effects)
         writes = False
         for effect in effects:
-            if isinstance(effect, Persist):
+            if type(effect) is Persist:
                 writes = True
                 self._count(effect.batch)
-        inner = node.machine.node
-        facts = TURN.pack(now_s, node.number, inner.version, len(events), len(effects))
-        self._digest.update(facts)
+        self._digest.update(TURN.pack(now_s, node.number, inner.version, len(events), len(effects)))
         if self._thorough:
             self._digest.update(repr((events, effects)).encode())
         life, version = self._seen.get(node.node_id, (0, 0))
@@ -157,7 +157,7 @@ class World:
                     break
                 if shard_id in inner.shards:
                     changed.append(inner.shards[shard_id])
-        for look in self._hooks["after_turn"] if changed or writes else self._every_turn:
+        for look in self._every_look if changed or writes else self._every_turn:
             look(node, changed, effects)
 
     def _count(self, batch: Batch) -> None:
@@ -294,8 +294,11 @@ class World:
             node.start()
 
     def chaos(self) -> None:
-        """Let clients work and faults strike."""
+        """Let clients work and faults strike; in a siege, few operations and as many faults."""
         plan = self.plan
+        until_s = self.clock.now_s + plan.chaos_s
+        if plan.siege_s:
+            self.siege_at_s = until_s
         self.clients = [
             Client(
                 self,
@@ -308,7 +311,8 @@ class World:
         self.nemesis = Nemesis(self)
         if plan.ambushes:
             self.ambushes = Ambushes(self, self.nemesis)
-        self.clock.run(self.clock.now_s + plan.chaos_s)
+        self.clock.run(until_s)
+        self.clock.run(until_s + plan.siege_s)
 
     def _tick(self) -> None:
         self.clock.after(TICK_S, self._tick)

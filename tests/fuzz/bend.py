@@ -32,6 +32,8 @@ def bend(message: Message, chance: Random, times: int = 2) -> Message:
 
 
 def _bend_once(message: Message, chance: Random) -> None:
+    if not message.DESCRIPTOR.fields:
+        return
     field = chance.choice(list(message.DESCRIPTOR.fields))
     if field.type == FieldDescriptor.TYPE_MESSAGE:
         if field.is_repeated:

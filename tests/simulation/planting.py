@@ -23,7 +23,7 @@ from dataclasses import replace
 from lolraft.sim import Plan
 from lolraft.sim.swarm import outcome_of
 for seed in range({first}, {last}):
-    outcome = outcome_of(replace(Plan.of_seed(seed), **{aim!r}))
+    outcome = outcome_of(replace(Plan.of_seed(seed), siege_s=0.0, **{aim!r}))
     if outcome.broken:
         print(seed, time.process_time(), outcome.broken.strip().splitlines()[0][:150])
         break

@@ -59,6 +59,7 @@ def test_promises_hold_while_logs_rot(first: int) -> None:
     for seed in range(first, first + 4):
         plan = replace(
             Plan.of_seed(seed, shards=1),
+            siege_s=0.0,
             nodes=3 + 2 * (seed % 2),
             spares=0,
             kinds=KINDS,

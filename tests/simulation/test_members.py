@@ -183,6 +183,7 @@ def test_one_new_server_that_does_not_answer_is_enough_to_change_nothing() -> No
 def test_promises_hold_while_members_change_all_the_time(seed: int) -> None:
     plan = replace(
         Plan.of_seed(seed),
+        siege_s=0.0,
         kinds=("add", "crash", "remove", "transfer"),
         ambushes=("configuration",),
         strike_s=0.4,

@@ -55,7 +55,7 @@ def test_a_planted_mistake_is_caught(
     assert caught is not None, "nobody noticed"
     record_property("planted", f"{mistake.name}\n      {caught}")
     if caught.seed is not None:
-        plan = replace(Plan.of_seed(caught.seed), **mistake.aim)  # type: ignore[arg-type]
+        plan = replace(Plan.of_seed(caught.seed), siege_s=0.0, **mistake.aim)  # type: ignore[arg-type]
         outcome = outcome_of(plan)
         assert not outcome.broken, "the code without the mistake breaks this world too"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -27,17 +26,17 @@ class Busy(Checker):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._turns: Counter[NodeId] = Counter()
-        self._second = 0
+        self._turns: dict[NodeId, int] = {}
+        self._next_s = 0.0
 
     def after_turn(
         self, node: SimNode, changed: Sequence[Shard], effects: Sequence[Effect]
     ) -> None:
         """Count one."""
-        second = int(self.world.clock.now_s)
-        if second != self._second:
-            self._second = second
-            self._turns.clear()
-        self._turns[node.node_id] += 1
-        if self._turns[node.node_id] > MOST_TURNS:
+        now_s, turns = self.world.clock.now_s, self._turns
+        if now_s >= self._next_s:
+            self._next_s = int(now_s) + 1.0
+            turns.clear()
+        turns[node.node_id] = count = turns.get(node.node_id, 0) + 1
+        if count > MOST_TURNS:
             self.broken(f"{node.node_id} has {MOST_TURNS} turns within a second")

@@ -36,7 +36,7 @@ class Queues(Checker):
                 if len(peer.sent) > SENT_REMEMBERED:
                     self.broken(f"{node.node_id} remembers {len(peer.sent)} heartbeats")
             for name, size in self._sizes(inner):
-                if size > (MOST_BYTES if name.startswith("bytes") else MOST):
+                if size > MOST and size > (MOST_BYTES if name.startswith("bytes") else MOST):
                     self.broken(f"{node.node_id}: {size} {name}")
             for shard in inner.shards.values():
                 if shard.queued > inner.config.apply_entries:
@@ -56,7 +56,7 @@ class Queues(Checker):
             ("deadlines", len(inner.deadlines) - 10 * len(inner.shards)),
         ]
         for shard in inner.shards.values():
-            sizes += [(f"{name} of shard {shard.shard_id}", n) for name, n in self._of(shard)]
+            sizes += [(f"{name} of shard {shard.shard_id}", n) for name, n in self._of(shard) if n]
         return sizes
 
     def _of(self, shard: Shard) -> list[tuple[str, int]]:
