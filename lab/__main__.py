@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "heal":
         return heal_all(say)
     if options.scenario is not None and (options.headless or options.scenario == "list"):
-        return tell_scenarios(options.scenario, options.backend, options.seed)
+        return tell_scenarios(options.scenario, options.backend, options.seed, options.record)
     try:
         if not 1 <= options.nodes <= MOST_NODES:
             raise ConfigError(f"--nodes is a number from 1 to {MOST_NODES}, not {options.nodes}")
@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             ascii_glyphs=options.ascii,
             seed=options.seed,
             scenario=options.scenario,
+            record=options.record,
         )
         return asyncio.run(show(wishes, say))
     except (ClusterError, LolraftError, ScenarioError) as broken:

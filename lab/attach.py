@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
-from lab.cluster.interface import Cluster
+from lab.cluster.interface import Cluster, ClusterError
+from lab.observe.happenings import Happening
 from lab.observe.judge import reachable
+from lab.observe.recording import Recorder
 from lab.observe.view import ClusterView, ShardView
 from lab.observe.watch import Watcher
 from lab.sim.client import SimClient
@@ -15,9 +19,35 @@ from lolraft.client import RaftClient
 from lolraft.raft.types import NodeId
 
 
-def watcher_of(cluster: Cluster) -> Watcher | SimWatcher:
-    """Return who looks at the nodes of *cluster*."""
-    return SimWatcher(cluster) if isinstance(cluster, SimCluster) else Watcher(cluster)
+def watcher_of(
+    cluster: Cluster, on_happening: Callable[[Happening], None] | None = None
+) -> Watcher | SimWatcher:
+    """Return who looks at the nodes of *cluster*, and tells *on_happening* what it sees."""
+    if isinstance(cluster, SimCluster):
+        return SimWatcher(cluster, on_happening=on_happening)
+    return Watcher(cluster, on_happening=on_happening)
+
+
+@contextmanager
+def watched(cluster: Cluster, record: Path | None) -> Iterator[Watcher | SimWatcher]:
+    """
+    Give who looks at the nodes, and what it sees to a recording, which ends with this context.
+
+    Raises:
+        ClusterError: the recording cannot be written.
+    """
+    if record is None:
+        yield watcher_of(cluster)
+        return
+    watcher = watcher_of(cluster, lambda happening: recorder.take(happening))
+    try:
+        recorder = Recorder(record, watcher.view)
+    except OSError as broken:
+        raise ClusterError(f"no recording can be written: {broken}") from broken
+    try:
+        yield watcher
+    finally:
+        recorder.close()
 
 
 def client_of(cluster: Cluster, ids: Sequence[NodeId] | None = None) -> RaftClient | SimClient:

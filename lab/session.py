@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from lab.attach import client_of, is_led, watcher_of
+from lab.attach import client_of, is_led, watched
 from lab.cluster import runs
 from lab.cluster.connect import ConnectedCluster
 from lab.cluster.docker import DockerCluster, sweep_run, sweep_unknown, why_no_docker
@@ -49,6 +50,7 @@ class Wishes:
     ascii_glyphs: bool = False
     seed: int | None = None  # Of a simulated cluster.
     scenario: str | None = None
+    record: Path | None = None  # A file for what is seen.
 
 
 def choose(wishes: Wishes, progress: Progress) -> Cluster:
@@ -103,9 +105,8 @@ async def show(wishes: Wishes, progress: Progress) -> int:
     cluster = choose(wishes, progress) if script is None else _stage_for(script, wishes, progress)
     playing: asyncio.Task[object] | None = None
     leaving: Leaving | None = None
-    watcher = watcher_of(cluster)
     client: RaftClient | SimClient | None = None
-    with _signals_end_this_task() as signals:
+    with watched(cluster, wishes.record) as watcher, _signals_end_this_task() as signals:
         try:
             await cluster.start(progress)
             watcher.start()
@@ -255,6 +256,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--connect", nargs="+", default=[], metavar="ADDRESS", help="running nodes")
     parser.add_argument(
         "--scenario", metavar="NAME", help="play one; `list` names them, `all` needs --headless"
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="F",
+        help="to a file; --headless: a folder, of what fails",
     )
     parser.add_argument("--headless", action="store_true", help="without a screen: pass or fail")
     parser.add_argument("--seed", type=int, help="of a simulated cluster (--backend sim)")

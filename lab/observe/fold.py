@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from lab.cluster.interface import NodeHandle, NodeState
+from lab.observe import safety
 from lab.observe.happenings import (
     ClusterChanged,
     Happening,
@@ -15,7 +16,7 @@ from lab.observe.happenings import (
     Ticked,
     WatchBroke,
 )
-from lab.observe.judge import commits_go_on, judge_shard, reachable, safety
+from lab.observe.judge import judge_shard, reachable
 from lab.observe.view import (
     ClusterView,
     EventView,
@@ -44,7 +45,7 @@ def fold(view: ClusterView, happening: Happening) -> ClusterView:
             by_node = MappingProxyType({log.node: log for log in logs})
             view = replace(view, logs=by_node, logs_shard=shard_id)
         case Noted(event=event):
-            view = replace(view, events=_with_event(view.events, event))
+            view = safety.told(replace(view, events=_with_event(view.events, event)), event)
         case WatchBroke() | Ticked():
             pass
     return _at(view, happening.at_s, before)
@@ -61,7 +62,7 @@ def _at(view: ClusterView, at_s: float, before: frozenset[str]) -> ClusterView:
         if judged != shard:
             news[shard.shard_id] = judged
     shards = MappingProxyType({**view.shards, **news}) if news else view.shards
-    return safety(replace(view, now_s=now_s, shards=shards))
+    return safety.verdict(replace(view, now_s=now_s, shards=shards), after)
 
 
 def _unsettled(view: ClusterView) -> list[ShardView]:
@@ -95,8 +96,7 @@ def _report(view: ClusterView, happening: Reported) -> ClusterView:
         LogLineView(at_s=line.wall_s, node=name, level=line.level, text=_named(line.text, names))
         for line in update.log_lines
     )
-    if known.epoch == node.epoch:
-        view = commits_go_on(view, shards, name)
+    view = safety.hear(view, shards, name, update, happening.at_s)
     return replace(
         view,
         nodes=tuple(node if item.name == name else item for item in view.nodes),

@@ -1,11 +1,11 @@
-"""Is it right? What a picture says about a shard, and about safety (LAB 1.3, 1.6)."""
+"""Is it well? What a picture says of a shard (LAB 1.3, 1.6); `safety` says whether it is right."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
-from lab.observe.view import ClusterView, NodeView, ReplicaView, ShardView
+from lab.observe.view import NodeView, ReplicaView, ShardView
 
 SILENT_S = 2.0  # A node that has not reported for so long does not count.
 LAGGING = 200  # Entries behind the leader.
@@ -112,39 +112,3 @@ def _who(halves: Halves, live: frozenset[str]) -> str:
     half = max(filter(None, halves), key=lambda half: _missing((half, ()), live))
     away, missing = [voter for voter in half if voter not in live], _missing((half, ()), live)
     return " or ".join(away) if missing == 1 else f"{missing} of {', '.join(away)}"
-
-
-def safety(view: ClusterView) -> ClusterView:
-    """Say SAFE, UNSAFE or UNKNOWN; what was once seen to break stays broken (§3.2)."""
-    if view.verdict == "UNSAFE":
-        return view
-    for shard in view.shards.values():
-        led: dict[int, str] = {}
-        for replica in shard.replicas.values():
-            if replica.role != "leader":
-                continue
-            other = led.setdefault(replica.term, replica.node)
-            if other != replica.node:
-                why = f"shard {shard.shard_id}: {other} and {replica.node} lead in one term"
-                return replace(view, verdict="UNSAFE", verdict_why=f"{why} ({replica.term})")
-    heard = any(node.reported_at_s is not None for node in view.nodes)
-    verdict = "SAFE" if heard else "UNKNOWN"
-    return view if view.verdict == verdict else replace(view, verdict=verdict)
-
-
-def commits_go_on(view: ClusterView, shards: Mapping[int, ShardView], name: str) -> ClusterView:
-    """Compare a node's commits with those it reported before, in the same life: for ever (§3.6)."""
-    if view.verdict == "UNSAFE":
-        return view
-    for shard_id, before in view.shards.items():
-        after = shards.get(shard_id)
-        if after is before or after is None:
-            continue
-        old, new = before.replicas.get(name), after.replicas.get(name)
-        if old is None or new is None or new.role == "silent":
-            continue  # A replica that was removed has cleaned up (L10).
-        if new.commit_index < old.commit_index:
-            why = f"shard {shard_id}: commit went back on {name}"
-            indexes = f"({old.commit_index} to {new.commit_index})"
-            return replace(view, verdict="UNSAFE", verdict_why=f"{why} {indexes}")
-    return view

@@ -136,6 +136,34 @@ class LogView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A promise that was seen to break."""
+
+    rule: str  # The promise, with its section.
+    shard_id: int | None
+    nodes: tuple[str, ...]
+    text: str  # A sentence that names the shard and the nodes.
+    at_s: float  # Wall clock.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The value of the hash chain over committed entries at one index, and who said so first."""
+
+    node: str
+    digest: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """What was once reported of one shard, so that later reports cannot contradict it unseen."""
+
+    group: int = 0
+    leaders: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))  # By term.
+    marks: Mapping[int, Mark] = field(default_factory=lambda: MappingProxyType({}))  # By index.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterView:
     """Everything on the screen at one moment."""
 
@@ -150,8 +178,10 @@ class ClusterView:
     log_lines: tuple[LogLineView, ...] = ()  # Oldest first, at most 5,000.
     logs: Mapping[str, LogView] = field(default_factory=lambda: MappingProxyType({}))  # By node.
     logs_shard: int | None = None  # The shard that `logs` belong to.
-    verdict: str = "SAFE"  # SAFE, UNSAFE, UNKNOWN: two leaders in a term, commits going back.
+    verdict: str = "SAFE"  # SAFE, UNSAFE, UNKNOWN
     verdict_why: str = ""
+    violation: Violation | None = None  # The first that was seen; it makes the verdict UNSAFE.
+    promises: Mapping[int, Promises] = field(default_factory=lambda: MappingProxyType({}))
 
     def node(self, name: str) -> NodeView | None:
         """Return the node called *name*."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from lab.cluster.interface import ClusterError
 from lab.scenarios import script
@@ -14,18 +15,22 @@ from lolraft.errors import LolraftError
 PASSED, FAILED, BROKEN = 0, 1, 2
 
 
-def tell_scenarios(name: str, backend: str, seed: int | None) -> int:
+def tell_scenarios(name: str, backend: str, seed: int | None, record: Path | None = None) -> int:
     """
     List all scenarios, or play one, or `all` of them, and say how each ended.
+
+    Those that fail leave a recording in the folder *record*.
 
     Returns 0 where all passed, 1 where one failed, 2 where one could not be played.
     """
     try:
         if name == "list":
             return _list()
+        if record is not None:
+            record.mkdir(parents=True, exist_ok=True)
         chosen = [script.load(one) for one in (script.names() if name == "all" else (name,))]
-        return asyncio.run(_play(chosen, "local" if backend == "auto" else backend, seed))
-    except (script.ScenarioError, ClusterError, LolraftError) as broken:
+        return asyncio.run(_play(chosen, "local" if backend == "auto" else backend, seed, record))
+    except (script.ScenarioError, ClusterError, LolraftError, OSError) as broken:
         print(f"./log: {broken}", file=sys.stderr)
         return BROKEN
     except KeyboardInterrupt:
@@ -40,11 +45,20 @@ def _list() -> int:
     return PASSED
 
 
-async def _play(chosen: list[script.Script], backend: str, seed: int | None) -> int:
+async def _play(
+    chosen: list[script.Script], backend: str, seed: int | None, folder: Path | None
+) -> int:
     failed = 0
     for one in chosen:
         print(f"{one.title}  ({one.name} on {backend})\n{one.shows}", flush=True)
-        outcome = await run(one, backend, lambda line: print(f"  {line}", flush=True), seed)
+        record = None
+        if folder is not None:
+            record = folder / f"{Path(one.name).stem}-{backend}.recording"
+        outcome = await run(one, backend, lambda line: print(f"  {line}", flush=True), seed, record)
+        if record is not None and outcome.passed:
+            record.unlink()
+        elif record is not None:
+            print(f"  recorded: {record}")
         if outcome.verdict is not None:
             print(f"  {outcome.verdict}")
         failed += not outcome.passed

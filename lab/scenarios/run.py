@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from lab.attach import client_of, is_led, watcher_of
+from lab.attach import client_of, is_led, watched
 from lab.cluster.docker import DockerCluster
 from lab.cluster.interface import Cluster
 from lab.cluster.local import LocalCluster
@@ -86,17 +87,27 @@ async def write_once(address: str, shard_id: ShardId, message: bytes) -> str:
 
 
 async def run(
-    script: Script, backend: str, tell: Callable[[str], None], seed: int | None = None
+    script: Script,
+    backend: str,
+    tell: Callable[[str], None],
+    seed: int | None = None,
+    record: Path | None = None,
 ) -> Outcome:
     """
-    Bring a cluster up, play *script* on it, and leave nothing.
+    Bring a cluster up, play *script* on it, and leave nothing, except for a recording.
 
     Raises:
         ClusterError: the backend cannot be had.
         ScenarioError: the scenario makes no sense.
     """
     cluster = cluster_for(script, backend, seed)
-    watcher = watcher_of(cluster)
+    with watched(cluster, record) as watcher:
+        return await _play(script, cluster, watcher, tell)
+
+
+async def _play(
+    script: Script, cluster: Cluster, watcher: Watcher | SimWatcher, tell: Callable[[str], None]
+) -> Outcome:
     try:
         await cluster.start(tell)
         watcher.start()

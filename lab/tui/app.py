@@ -113,7 +113,10 @@ class LabApp(Actions, App[Leaving]):
         view = self.source.view
         if self._shown is not None and (self.held or view is self._shown[0]):
             return
+        before = self._shown[0] if self._shown is not None else None
         self._shown = (view, summarise(view, self._shown))
+        if view.violation is not None and (before is None or before.violation is None):
+            self.held = True  # What follows from it must not cover what it was.
         self._phi = self._phi.after(view)
         self._settle()
         self.redraw()

@@ -17,6 +17,8 @@ from lolraft.multiraft.memory import NEVER, Damaged, Row
 from lolraft.multiraft.node import ApplyJob, Node, Shard
 from lolraft.multiraft.proposals import UNKNOWN
 from lolraft.multiraft.records import ShardRecord
+from lolraft.multiraft.sessions import chain_of
+from lolraft.multiraft.trail import Trail
 from lolraft.raft.effects import Code, ServeRead
 from lolraft.raft.events import SnapshotTaken
 from lolraft.raft.types import Clock, Entries, EntryKind, Index, Role, SnapshotMeta, Term
@@ -60,6 +62,7 @@ def feed(node: Node, shard: Shard) -> None:
 
 def _hand_over(node: Node, shard: Shard, entries: Entries) -> None:
     """Give entries to the app's queue: commands once, nothing else."""
+    shard.trail.extend(entries)
     items: list[tuple[Index, bytes]] = []
     plan: list[tuple[Index, Term, Row | None, bool]] = []
     size = 0
@@ -127,6 +130,7 @@ def _want_snapshot(node: Node, shard: Shard) -> None:
         return
     shard.snapshot_wanted_at, shard.grown_bytes = shard.applied_index, 0
     shard.sessions.hold = shard.applied_index
+    shard.trail.anchor()
     node.out.append(RunSnapshot(shard_id=shard.shard_id))
 
 
@@ -169,7 +173,7 @@ def on_snapshot_found(node: Node, shard: Shard, index: Index) -> None:
         clock=Clock(term, index),
         configuration=configuration,
         configuration_index=at,
-        sessions=shard.sessions.cut(index),
+        sessions=shard.sessions.cut(index, shard.trail.at(index, state.log)),
     )
     keep_after = index
     if state.role is Role.LEADER:
@@ -207,6 +211,7 @@ def why_damaged(shard: Shard, meta: SnapshotMeta) -> str:
 def on_install(node: Node, shard: Shard, meta: SnapshotMeta) -> None:
     """Start the app and the sessions from a fetched snapshot, behind what is in the queue."""
     shard.sessions.load(meta.sessions, meta.clock.index)
+    shard.trail = Trail(meta.clock.index, chain_of(meta.sessions))
     shard.applied_index = shard.snapshot_wanted_at = meta.clock.index
     shard.handed = shard.committed = meta.clock.index
     shard.grown_bytes, shard.sessions.hold = 0, NEVER

@@ -16,7 +16,8 @@ from lolraft.multiraft.memory import Damaged, Row
 from lolraft.multiraft.peers import Peer
 from lolraft.multiraft.phi import Detector
 from lolraft.multiraft.records import NodeRecord, ShardRecord
-from lolraft.multiraft.sessions import Sessions
+from lolraft.multiraft.sessions import Sessions, chain_of
+from lolraft.multiraft.trail import Trail
 from lolraft.multiraft.wishes import Wish
 from lolraft.raft import effects as core_effects
 from lolraft.raft.effects import Code
@@ -111,13 +112,17 @@ class Shard:
         "shard_id",
         "snapshot_wanted_at",
         "state",
+        "trail",
         "waiting",
     )
 
-    def __init__(self, shard_id: ShardId, state: RaftState, sessions: Sessions) -> None:
+    def __init__(
+        self, shard_id: ShardId, state: RaftState, sessions: Sessions, trail: Trail
+    ) -> None:
         self.shard_id = shard_id
         self.state = state
         self.sessions = sessions
+        self.trail = trail
         self.durable = 0  # Number of the last durable Save.
         self.held: deque[tuple[int, core_effects.Effect]] = deque()  # Wait for that Save (S1).
         self.jobs: deque[ApplyJob] = deque()
@@ -293,15 +298,17 @@ class Node:
             text = "the log is damaged: no vote until the leader has repaired it"
             self.tell("damaged", text, shard_id=shard_id)
         sessions = Sessions(self.config.session_entries, self.config.session_bytes)
+        trail = Trail()
         if kept.snapshot is not None:
             try:
                 sessions.load(kept.snapshot.sessions, kept.snapshot.clock.index)
+                trail = Trail(kept.snapshot.clock.index, chain_of(kept.snapshot.sessions))
             except Damaged as damage:
                 raise ConfigError(
                     f"shard {shard_id}: the sessions in its snapshot are damaged: {damage}."
                     " Restore the data directory, or remove this server and add it again."
                 ) from damage
-        shard = Shard(shard_id, state, sessions)
+        shard = Shard(shard_id, state, sessions, trail)
         self.shards[shard_id] = shard
         self.elections.standing.discard(shard_id)
         self.mark(shard_id)

@@ -41,6 +41,7 @@ class ShardReport:
     voters: tuple[NodeId, ...]
     outgoing: tuple[NodeId, ...]
     learners: tuple[NodeId, ...]
+    marks: tuple[tuple[int, bytes], ...]  # Of the hash chain over what is committed (`trail`).
     lags: tuple[tuple[NodeId, int], ...]  # Where it leads: match_index of each other member.
 
 

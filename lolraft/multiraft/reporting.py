@@ -86,6 +86,7 @@ def shard_report(shard: Shard) -> ShardReport:
         voters=configuration.voters,
         outgoing=configuration.outgoing,
         learners=configuration.learners,
+        marks=shard.trail.marks(),
         lags=tuple((m, p.match_index) for m, p in sorted(state.progress.items())),
     )
 

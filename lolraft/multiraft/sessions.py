@@ -13,6 +13,7 @@ from lolraft.raft.types import Index
 
 HEAD = struct.Struct("<4sIII")  # magic, checksum of the rest, bytes of registered, of opaque
 MAGIC = b"LRS1"
+CHAIN_BYTES = 8  # May follow: the hash chain as of the snapshot (`trail`).
 PRUNE_EVERY = 64  # Entries.
 SLACK = 4096  # Rows stay so many entries longer, so that a snapshot's state can be cut.
 
@@ -72,10 +73,14 @@ class Sessions:
             return self.registered.row(request_id)
         return self.opaque.row(request_id) if isinstance(request_id, str) else None
 
-    def cut(self, index: Index) -> bytes:
-        """Return the memory as of *index*, for a snapshot; all its rows must have answers."""
+    def cut(self, index: Index, chain: bytes = b"") -> bytes:
+        """
+        Return the memory as of *index*, for a snapshot; all its rows must have answers.
+
+        *chain* is the value of the hash chain there, empty when it is unknown.
+        """
         registered, opaque = self.registered.cut(index), self.opaque.cut(index)
-        body = registered + opaque
+        body = registered + opaque + chain
         return HEAD.pack(MAGIC, zlib.crc32(body), len(registered), len(opaque)) + body
 
     def load(self, blob: bytes, index: Index) -> None:
@@ -93,16 +98,16 @@ class Sessions:
         entries, bytes_ = self.opaque.bounds
         opaque, registered = OpaqueRequests(entries, bytes_), RegisteredSessions(entries)
         if blob:
-            length = parts_of(blob)
+            length, end = parts_of(blob)
             registered.read(Reader(blob[HEAD.size : HEAD.size + length]))
-            opaque.read(Reader(blob[HEAD.size + length :]))
+            opaque.read(Reader(blob[HEAD.size + length : end]))
         opaque.floor = registered.floor = index
         return opaque, registered
 
 
-def parts_of(blob: bytes) -> int:
+def parts_of(blob: bytes) -> tuple[int, int]:
     """
-    Return how many bytes of sessions follow the head; the rest is of opaque ids.
+    Return how many bytes of sessions follow the head, and where the opaque ids behind them end.
 
     Raises:
         Damaged: *blob* is not what `Sessions.cut` returned.
@@ -112,9 +117,20 @@ def parts_of(blob: bytes) -> int:
     magic, checksum, registered, opaque = HEAD.unpack_from(blob)
     if magic != MAGIC:
         raise Damaged(f"it begins with {magic!r}, not {MAGIC!r}")
-    if len(blob) != HEAD.size + registered + opaque or zlib.crc32(blob[HEAD.size :]) != checksum:
+    end = HEAD.size + registered + opaque
+    if len(blob) - end not in (0, CHAIN_BYTES) or zlib.crc32(blob[HEAD.size :]) != checksum:
         raise Damaged("its checksum does not match")
-    return int(registered)
+    return int(registered), int(end)
+
+
+def chain_of(blob: bytes) -> bytes:
+    """
+    Return the hash chain's value that a snapshot carries, empty when it has none.
+
+    Raises:
+        Damaged: *blob* is not what `Sessions.cut` returned.
+    """
+    return blob[parts_of(blob)[1] :] if blob else b""
 
 
 def is_whole(blob: bytes) -> bool:

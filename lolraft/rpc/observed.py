@@ -84,4 +84,6 @@ def shard_facts(shard: ShardReport) -> observe_pb2.ShardFacts:
         outgoing=shard.outgoing,
         learners=shard.learners,
         match_index=dict(shard.lags),
+        mark_index=[index for index, _ in shard.marks],
+        mark_digest=[int.from_bytes(digest, "little") for _, digest in shard.marks],
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from lab.observe.recording import read
 from lab.scenarios import headless, script
 from lab.scenarios.play import Outcome
 from lab.scenarios.run import run
@@ -104,3 +106,19 @@ def test_the_exit_status_says_it(
     assert headless.tell_scenarios("nothing", "sim", 1) == headless.BROKEN
     error: Callable[[], str] = lambda: capsys.readouterr().err  # noqa: E731
     assert "--scenario list names them" in error()
+
+
+def test_only_what_fails_leaves_a_recording(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    kept, bad = tmp_path / "kept", tmp_path / "bad.txt"
+    assert headless.tell_scenarios("leader_dies", "sim", 1, kept) == headless.PASSED
+    assert list(kept.iterdir()) == []
+    bad.write_text(HEAD + "expect no leader within 0.2s\n")
+    assert headless.tell_scenarios(str(bad), "sim", 1, kept) == headless.FAILED
+    found = read(kept / "bad-sim.recording")
+    assert f"recorded: {kept / 'bad-sim.recording'}" in capsys.readouterr().out
+    assert not found.ends_early
+    assert "failed" in found.last().events[-1].text
+    bad.write_text(HEAD + "wait 0.1s\n")
+    assert headless.tell_scenarios(str(bad), "sim", 1, bad) == headless.BROKEN

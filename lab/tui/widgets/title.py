@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from lab.tui.paint import Line, Look, count, cut, ink, rate
 from lab.tui.scene import Scene
 from lab.tui.widgets.panel import Page, Panel
@@ -17,7 +19,8 @@ class TitleLine(Panel, can_focus=False):
         """Depend on counts only."""
         view, summary = scene.view, scene.summary
         return (
-            view.title, scene.held, view.verdict, view.verdict_why, summary.up, len(view.nodes),
+            view.title, scene.held, view.verdict, view.verdict_why, view.violation, summary.up,
+            len(view.nodes),
             summary.led, len(view.shards), len(summary.troubles), len(view.faults),
             rate(summary.commits_per_s),
         )  # fmt: skip
@@ -81,8 +84,20 @@ class TitleLine(Panel, can_focus=False):
 
     def _alarm(self, scene: Scene, width: int) -> Line:
         look = scene.look
-        line = Line(f" ! UNSAFE  {scene.view.verdict_why}", look.alarm("harm"))
-        return line.to(width, look.alarm("harm"))
+        broken, style = scene.view.violation, look.alarm("harm")
+        line = Line(f" ! UNSAFE  {scene.view.verdict_why}", style)
+        if broken is not None:
+            line.add(f"  {clock_time(broken.at_s)}", style)
+            if line.width + len(broken.rule) + 14 <= width:
+                line.add(f"  {broken.rule}", style)
+        return line.right(Line("HELD z goes on " if scene.held else "", style), width).to(
+            width, style
+        )
+
+
+def clock_time(at_s: float) -> str:
+    """Return the time of day, as the clocks here show it."""
+    return time.strftime("%H:%M:%S", time.localtime(at_s))
 
 
 def _ratio(word: str, have: int, of: int, look: Look) -> Line:

@@ -97,7 +97,7 @@ class PeerFacts(_message.Message):
     def __init__(self, peer: _Optional[str] = ..., phi: _Optional[float] = ..., threshold: _Optional[float] = ..., mean_s: _Optional[float] = ..., deviation_s: _Optional[float] = ..., last_heard_s: _Optional[float] = ..., round_trip_s: _Optional[float] = ..., connected: _Optional[bool] = ..., outbox_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., sent_bytes: _Optional[int] = ..., received_bytes: _Optional[int] = ...) -> None: ...
 
 class ShardFacts(_message.Message):
-    __slots__ = ("shard_id", "role", "term", "leader_id", "voted_for", "commit_index", "applied_index", "last_index", "last_term", "snapshot_index", "group", "voters", "outgoing", "learners", "match_index")
+    __slots__ = ("shard_id", "role", "term", "leader_id", "voted_for", "commit_index", "applied_index", "last_index", "last_term", "snapshot_index", "group", "voters", "outgoing", "learners", "match_index", "mark_index", "mark_digest")
     class MatchIndexEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +120,8 @@ class ShardFacts(_message.Message):
     OUTGOING_FIELD_NUMBER: _ClassVar[int]
     LEARNERS_FIELD_NUMBER: _ClassVar[int]
     MATCH_INDEX_FIELD_NUMBER: _ClassVar[int]
+    MARK_INDEX_FIELD_NUMBER: _ClassVar[int]
+    MARK_DIGEST_FIELD_NUMBER: _ClassVar[int]
     shard_id: int
     role: str
     term: int
@@ -135,7 +137,9 @@ class ShardFacts(_message.Message):
     outgoing: _containers.RepeatedScalarFieldContainer[str]
     learners: _containers.RepeatedScalarFieldContainer[str]
     match_index: _containers.ScalarMap[str, int]
-    def __init__(self, shard_id: _Optional[int] = ..., role: _Optional[str] = ..., term: _Optional[int] = ..., leader_id: _Optional[str] = ..., voted_for: _Optional[str] = ..., commit_index: _Optional[int] = ..., applied_index: _Optional[int] = ..., last_index: _Optional[int] = ..., last_term: _Optional[int] = ..., snapshot_index: _Optional[int] = ..., group: _Optional[int] = ..., voters: _Optional[_Iterable[str]] = ..., outgoing: _Optional[_Iterable[str]] = ..., learners: _Optional[_Iterable[str]] = ..., match_index: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    mark_index: _containers.RepeatedScalarFieldContainer[int]
+    mark_digest: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, shard_id: _Optional[int] = ..., role: _Optional[str] = ..., term: _Optional[int] = ..., leader_id: _Optional[str] = ..., voted_for: _Optional[str] = ..., commit_index: _Optional[int] = ..., applied_index: _Optional[int] = ..., last_index: _Optional[int] = ..., last_term: _Optional[int] = ..., snapshot_index: _Optional[int] = ..., group: _Optional[int] = ..., voters: _Optional[_Iterable[str]] = ..., outgoing: _Optional[_Iterable[str]] = ..., learners: _Optional[_Iterable[str]] = ..., match_index: _Optional[_Mapping[str, int]] = ..., mark_index: _Optional[_Iterable[int]] = ..., mark_digest: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class NodeEvent(_message.Message):
     __slots__ = ("wall_s", "kind", "text", "shard_id", "term", "peer")

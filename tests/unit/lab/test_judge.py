@@ -1,4 +1,4 @@
-"""What is said of a shard, and of safety: one case a sentence."""
+"""What is said of a shard: one case a sentence."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import pytest
 
-from lab.observe.judge import LAGGING, SILENT_S, judge_shard, reachable, safety
-from lab.observe.view import ClusterView, NodeView, ReplicaView, ShardView
+from lab.observe.judge import LAGGING, SILENT_S, judge_shard, reachable
+from lab.observe.view import NodeView, ReplicaView, ShardView
 
 THREE = ("n1", "n2", "n3")
 FIVE = (*THREE, "n4", "n5")
@@ -173,7 +173,7 @@ def test_members_are_those_that_who_can_be_reached_names() -> None:
     assert judged(gone, replica("n2"), live=()).voters == FIVE
 
 
-# --- who counts, and safety ----------------------------------------------------------------------
+# --- who counts --------------------------------------------------------------------------------
 
 
 def node(name: str, **more: object) -> NodeView:
@@ -192,27 +192,3 @@ def test_who_counts_runs_and_was_heard_lately() -> None:
     assert reachable(nodes, 10.0) == {"n1", "n4"}
     assert reachable(nodes, 10.1) == {"n1"}
     assert reachable(nodes, 10.1 + SILENT_S) == frozenset()
-
-
-def view_of(*shards: ShardView) -> ClusterView:
-    by_id = dict(enumerate(shards))
-    return ClusterView(nodes=(node("n1"),), shards=MappingProxyType(by_id), verdict="UNKNOWN")
-
-
-def test_one_leader_a_term_is_safe() -> None:
-    terms = [replica(name, "leader", term=term) for term, name in enumerate(THREE)]
-    assert safety(view_of(judged(*terms))).verdict == "SAFE"
-
-
-def test_two_leaders_in_one_term_are_not_even_when_one_is_dead() -> None:
-    two = judged(replica("n1", "leader"), replica("n3", "leader"), live=("n3",))
-    other = judged(replica("n2", "leader"))
-    view = safety(view_of(replace(other, shard_id=0), replace(two, shard_id=1)))
-    assert view.verdict == "UNSAFE"
-    assert view.verdict_why == "shard 1: n1 and n3 lead in one term (1)"
-    assert safety(replace(view, shards=MappingProxyType({}))).verdict == "UNSAFE"
-
-
-def test_nothing_heard_is_unknown() -> None:
-    silent = ClusterView(nodes=(node("n1", reported_at_s=None),), verdict="UNKNOWN")
-    assert safety(silent).verdict == "UNKNOWN"

@@ -1,0 +1,248 @@
+"""
+A recording on disk: the happenings of one lab, versioned, compressed, safe against a crash.
+
+A file is a line that names format and version, then blocks: length, checksum, and so many bytes of
+JSON lines, compressed. A block that is not whole ends the recording; what is before it counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from lab.cluster.interface import NodeHandle, NodeState
+from lab.faults import ClockTrouble, DiskTrouble, Fault, FaultKind, LinkTrouble, Rhythm
+from lab.observe.fold import fold
+from lab.observe.happenings import (
+    ClusterChanged,
+    Happening,
+    LogsFetched,
+    Noted,
+    Reported,
+    Ticked,
+    WatchBroke,
+)
+from lab.observe.view import ClusterView, EntryView, EventView, LogView
+from lolraft.errors import LolraftError
+from lolraft.raft.types import NodeId
+from lolraft.rpc.pb import observe_pb2
+
+VERSION = 1
+MAGIC = b"lolraft-recording "
+BLOCK = struct.Struct("<II")  # bytes that follow, their checksum
+BLOCK_BYTES = 64 * 1024  # Before compression: a block is written when it has so many,
+BLOCK_S = 1.0  # or when what is in it began so long ago.
+MOST_BLOCK_BYTES = 256 * 1024 * 1024
+TROUBLES = {one.__name__: one for one in (LinkTrouble, DiskTrouble, ClockTrouble, Rhythm)}
+LEVEL = 6
+
+
+class RecordingError(LolraftError):
+    """A file is no recording that this lab can read; the text says why."""
+
+
+class Recorder:
+    """Stream happenings into a file; what was written a second ago survives a crash."""
+
+    def __init__(self, path: Path, first: ClusterView) -> None:
+        """
+        Begin a file; *first* is the picture before the first happening, and empty but for names.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self.path = path
+        self.size_bytes = 0
+        self._file: IO[bytes] = path.open("wb")
+        self._lines: list[bytes] = []
+        self._waiting_bytes, self._since_s = 0, float("inf")
+        head = {"version": VERSION, "title": first.title, "backend": first.backend}
+        self._write(MAGIC + json.dumps(head).encode() + b"\n")
+
+    def take(self, happening: Happening) -> None:
+        """Add one happening."""
+        line = json.dumps(_plain(happening), separators=(",", ":")).encode()
+        self._lines.append(line)
+        self._waiting_bytes += len(line)
+        self._since_s = min(self._since_s, happening.at_s)
+        if self._waiting_bytes >= BLOCK_BYTES or happening.at_s - self._since_s >= BLOCK_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        if not self._lines:
+            return
+        packed = zlib.compress(b"\n".join(self._lines), LEVEL)
+        self._lines, self._waiting_bytes, self._since_s = [], 0, float("inf")
+        self._write(BLOCK.pack(len(packed), zlib.crc32(packed)) + packed)
+
+    def close(self) -> None:
+        """Write what has gathered, and end the file."""
+        self.flush()
+        self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._file.flush()
+        self.size_bytes += len(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What was read of a file."""
+
+    first: ClusterView
+    happenings: tuple[Happening, ...]
+    ends_early: bool  # Its last block is not whole.
+
+    def last(self) -> ClusterView:
+        """Return the picture at the end."""
+        view = self.first
+        for happening in self.happenings:
+            view = fold(view, happening)
+        return view
+
+
+def read(path: Path) -> Recording:
+    """
+    Return what is whole of a recording.
+
+    Raises:
+        RecordingError: it is none, or of a newer version.
+        OSError: the file cannot be read.
+    """
+    data = path.read_bytes()
+    end = data.find(b"\n")
+    if not data.startswith(MAGIC) or end < 0:
+        raise RecordingError(f"{path} is no recording of this lab")
+    try:
+        head = json.loads(data[len(MAGIC) : end])
+        version, title, backend = int(head["version"]), str(head["title"]), str(head["backend"])
+    except (ValueError, KeyError, TypeError) as broken:
+        raise RecordingError(f"{path}: the first line of this recording is damaged") from broken
+    if version > VERSION:
+        raise RecordingError(
+            f"{path} is a recording of version {version}; this lab reads up to {VERSION}:"
+            " open it with the version that made it"
+        )
+    happenings: list[Happening] = []
+    whole = True
+    for lines in _blocks(data[end + 1 :]):
+        if lines is None:
+            whole = False
+            break
+        happenings += [_happening(json.loads(line)) for line in lines]
+    first = ClusterView(title=title, backend=backend, verdict="UNKNOWN")
+    return Recording(first, tuple(happenings), not whole)
+
+
+def _blocks(data: bytes) -> Iterator[list[bytes] | None]:
+    """Return the lines of each block; None for one that is not whole, and then no more."""
+    at = 0
+    while at < len(data):
+        if at + BLOCK.size > len(data):
+            yield None
+            return
+        size, checksum = BLOCK.unpack_from(data, at)
+        packed = data[at + BLOCK.size : at + BLOCK.size + size]
+        if len(packed) != size or zlib.crc32(packed) != checksum:
+            yield None
+            return
+        unpacker = zlib.decompressobj()
+        lines = unpacker.decompress(packed, MOST_BLOCK_BYTES)
+        if not unpacker.eof:
+            yield None
+            return
+        yield lines.split(b"\n")
+        at += BLOCK.size + size
+
+
+# --- happenings as plain values ------------------------------------------------------------------
+
+
+def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401  # Any dataclass of ours.
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+def _plain(happening: Happening) -> dict[str, Any]:
+    facts: dict[str, Any] = {"at_s": happening.at_s, "is": type(happening).__name__}
+    match happening:
+        case Reported(node=node, update=update):
+            packed = base64.b64encode(update.SerializeToString()).decode()
+            return facts | {"node": node, "update": packed}
+        case WatchBroke(node=node, reason=reason):
+            return facts | {"node": node, "reason": reason}
+        case ClusterChanged(nodes=nodes, faults=faults):
+            handles = [_fields(handle) | {"state": handle.state.value} for handle in nodes]
+            return facts | {"nodes": handles, "faults": [_plain_fault(one) for one in faults]}
+        case LogsFetched(shard_id=shard_id, logs=logs):
+            plain = [
+                _fields(log) | {"entries": [list(_fields(entry).values()) for entry in log.entries]}
+                for log in logs
+            ]
+            return facts | {"shard_id": shard_id, "logs": plain}
+        case Noted(event=event):
+            return facts | {"event": _fields(event)}
+        case Ticked():
+            return facts
+
+
+def _plain_fault(fault: Fault) -> dict[str, Any]:
+    trouble = fault.trouble
+    named = None if trouble is None else [type(trouble).__name__, _fields(trouble)]
+    return _fields(fault) | {"kind": fault.kind.value, "trouble": named}
+
+
+def _happening(plain: dict[str, Any]) -> Happening:
+    at_s = plain["at_s"]
+    match plain["is"]:
+        case "Reported":
+            update = observe_pb2.Update.FromString(base64.b64decode(plain["update"]))
+            return Reported(at_s=at_s, node=plain["node"], update=update)
+        case "WatchBroke":
+            return WatchBroke(at_s=at_s, node=plain["node"], reason=plain["reason"])
+        case "ClusterChanged":
+            nodes = tuple(_handle(one) for one in plain["nodes"])
+            faults = tuple(_fault(one) for one in plain["faults"])
+            return ClusterChanged(at_s=at_s, nodes=nodes, faults=faults)
+        case "LogsFetched":
+            logs = tuple(
+                LogView(**log | {"entries": tuple(_entry(one) for one in log["entries"])})
+                for log in plain["logs"]
+            )
+            return LogsFetched(at_s=at_s, shard_id=plain["shard_id"], logs=logs)
+        case "Noted":
+            return Noted(at_s=at_s, event=EventView(**plain["event"]))
+        case _:
+            return Ticked(at_s=at_s)
+
+
+def _handle(plain: dict[str, Any]) -> NodeHandle:
+    known = {"node_id": NodeId(plain["node_id"]), "state": NodeState(plain["state"])}
+    return NodeHandle(**plain | known)
+
+
+def _entry(plain: list[Any]) -> EntryView:
+    return EntryView(**dict(zip(EntryView.__slots__, plain, strict=True)))
+
+
+def _fault(plain: dict[str, Any]) -> Fault:
+    trouble = None
+    if plain["trouble"] is not None:
+        name, values = plain["trouble"]
+        trouble = TROUBLES[name](**values)
+    return Fault(
+        **plain
+        | {
+            "kind": FaultKind(plain["kind"]),
+            "nodes": tuple(plain["nodes"]),
+            "links": tuple((one, other) for one, other in plain["links"]),
+            "trouble": trouble,
+        }
+    )
