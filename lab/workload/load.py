@@ -234,6 +234,11 @@ class Load:
             self.measure.failed(key.shard_id, asked, self._now())
             if not unknown:
                 key.register.drop(operation)
+        except (ValueError, KeyError, TypeError) as strange:  # No answer of the store.
+            self.measure.failed(key.shard_id, asked, self._now())
+            key.register.drop(operation)
+            why = f"{kind} {operation.key} was answered by something that is none: {strange}"
+            self._verdict = replace(self._verdict, broken=self._verdict.broken or why)
         finally:
             key.under_way -= 1
         if not key.under_way:
