@@ -171,7 +171,7 @@ class LatencyPanel(_Chart):
         value_s = _LOWEST_S * (_HIGHEST_S / _LOWEST_S) ** ((rows - row) / rows)
         if row and row % 3:
             return ""
-        text = f"{value_s:.0f} s" if value_s >= 1 else f"{value_s * 1e3:.2g} ms"
+        text = f"{value_s:.0f} s" if value_s >= 1 else _ms(value_s * 1e3)
         return f"{text:>7}"
 
     def cell(self, scene: Scene, moment: Moment | None, row: int, rows: int) -> tuple[str, Style]:
@@ -186,6 +186,10 @@ class LatencyPanel(_Chart):
             return look.glyphs.behind, ink(look.palette.warn)
         return (look.glyphs.nothing, look.dim) if _height(moment.max_s, rows) > below else (
             " ", look.faint)  # fmt: skip
+
+
+def _ms(value: float) -> str:
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.2g} ms"
 
 
 def _height(value_s: float, rows: int) -> float:
