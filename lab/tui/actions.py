@@ -38,6 +38,8 @@ class Actions(Wishes):
             self.page = "phi" if open_it else self.page
         elif what == "index" and (value is None or isinstance(value, int)):
             self.at_index = value
+        elif what == "fault" and isinstance(value, int):
+            self.at_fault = value
         elif what == "order" and isinstance(value, str):
             self.descending = not self.descending if self.order == value else False
             self.order = value

@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Label
 
 from lab.cluster.interface import Cluster
+from lab.observe.account import Account
 from lab.observe.view import ClusterView
 from lab.tui import keys
 from lab.tui.actions import Actions
@@ -29,6 +30,7 @@ from lab.tui.themes import DARK, own_variables, palette_of, themes
 from lab.tui.widgets.footer import KeyLine
 from lab.tui.widgets.panel import Panel
 from lab.tui.words import KeyValueWords
+from lab.workload.beside import LoadBeside
 
 FRAMES_PER_S = 4
 
@@ -80,6 +82,8 @@ class LabApp(Actions, App[Leaving]):
         self.theme = "lab-dark"
         self.source, self.cluster = source, cluster
         self.deeds = Deeds(self, source, cluster, client, words or KeyValueWords())
+        self.load = LoadBeside(client, now=cluster.now_s, sleep=cluster.sleep)
+        self._account = Account()
         self.glyphs = ASCII if ascii_glyphs else UNICODE
         self.frames_per_s = frames_per_s
         self._shown: tuple[ClusterView, Summary] | None = None
@@ -100,6 +104,10 @@ class LabApp(Actions, App[Leaving]):
         self.set_interval(1 / self.frames_per_s, self.tick)
         self.call_after_refresh(self.tick)
 
+    async def on_unmount(self) -> None:
+        """End the load: its client is closed next."""
+        await self.load.cancel()
+
     @property
     def desk(self) -> Desk | None:
         """Return the desk, or None before it is mounted."""
@@ -112,12 +120,15 @@ class LabApp(Actions, App[Leaving]):
         """Take the newest picture, unless held or nothing changed."""
         view = self.source.view
         if self._shown is not None and (self.held or view is self._shown[0]):
+            if self.load.is_running and not self.held:
+                self.redraw()
             return
         before = self._shown[0] if self._shown is not None else None
         self._shown = (view, summarise(view, self._shown))
         if view.violation is not None and (before is None or before.violation is None):
             self.held = True  # What follows from it must not cover what it was.
         self._phi = self._phi.after(view)
+        self._account = self._account.after(view)
         self._settle()
         self.redraw()
 
@@ -186,6 +197,9 @@ class LabApp(Actions, App[Leaving]):
             colouring=self.colouring,
             shards_filter=self.shards_filter,
             lines_filter=self.lines_filter,
+            load=self.load.view,
+            account=self._account,
+            fault=self.at_fault,
         )
 
     def redraw(self) -> None:

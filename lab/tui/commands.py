@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 _GROUP_OF_PANEL = {
     "nodes": "node", "facts": "node", "map": "shard", "logs": "shard", "shard": "shard",
-    "table": "shard", "attention": "shard", "roles": "shard", "links": "link", "phi": "link",
+    "table": "shard", "attention": "shard", "roles": "shard", "links": "link",
+    "phi": "link", "load": "load", "throughput": "load", "latency": "load", "faults": "link",
 }  # fmt: skip
 
-_ORDER = ("node", "link", "shard", "view", "go")
+_ORDER = ("node", "link", "shard", "load", "view", "go")
 
 Command = tuple[str, str, Callable[[], object]]  # Title, help, what it does.
 

@@ -109,9 +109,9 @@ class Deeds:
         what = "heal everything" if fault is None else f"heal {fault}"
         self._go(what, lambda: self._cluster.heal(fault), group="links")
 
-    def undo(self) -> None:
-        """Take back the newest fault, whatever it was."""
-        faults = self._cluster.faults()
+    def undo(self, number: int | None = None) -> None:
+        """Take back the newest fault, whatever it was, or the one of this *number*."""
+        faults = [item for item in self._cluster.faults() if number in (None, item.number)]
         if not faults:
             self._app.notify("Nothing to undo: no fault is in force.")
             return

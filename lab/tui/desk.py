@@ -18,9 +18,11 @@ from lab.tui.widgets.attention import AttentionPanel
 from lab.tui.widgets.entries import EntriesPanel
 from lab.tui.widgets.events import EventsPanel
 from lab.tui.widgets.facts import ShardFacts
+from lab.tui.widgets.faults import ComparedPanel, FaultsPanel
 from lab.tui.widgets.footer import KeyLine
 from lab.tui.widgets.hint import HintLine
 from lab.tui.widgets.links import LinksPanel
+from lab.tui.widgets.load import LatencyPanel, LoadFacts, ThroughputPanel
 from lab.tui.widgets.logs import LogsPanel
 from lab.tui.widgets.node import LinesPanel, NodeFacts, RolesPanel, SmallNote
 from lab.tui.widgets.nodes import NodesPanel
@@ -47,6 +49,11 @@ PANELS: dict[str, Callable[[str], Panel]] = {
     "facts": NodeFacts,
     "roles": RolesPanel,
     "lines": LinesPanel,
+    "load": LoadFacts,
+    "throughput": ThroughputPanel,
+    "latency": LatencyPanel,
+    "faults": FaultsPanel,
+    "compared": ComparedPanel,
     "small": SmallNote,
     "hint": HintLine,
     "footer": KeyLine,

@@ -12,6 +12,8 @@ from lab.tui.scene import Scene, is_down, shard_name
 _SHOWN = {
     "question_mark": "?", "slash": "/", "space": "space", "ctrl+p": "^p", "colon": ":",
     "left": "←", "right": "→", "up": "↑", "down": "↓", "escape": "esc", "enter": "enter",
+    "plus": "+", "minus": "-", "left_square_bracket": "[", "right_square_bracket": "]",
+    "left_parenthesis": "(", "right_parenthesis": ")",
     "shift+tab": "⇧tab", "pageup": "pgup", "pagedown": "pgdn",
 }  # fmt: skip
 
@@ -79,6 +81,29 @@ KEYS: tuple[Key, ...] = (
         says="who hears whom, and phi of the chosen pair", title="View: links"),
     Key(id="phi", keys="5", action="page('phi')", group="go", label="phi",
         says="phi over time at full width", title="View: phi"),
+    Key(id="load_page", keys="6", action="page('load')", group="go", label="load",
+        says="a load beside the cluster: verdict, throughput, latency", title="View: load"),
+    Key(id="faults_page", keys="7", action="page('faults')", group="go", label="faults",
+        says="faults in force and before: expected beside happened", title="View: faults"),
+    # The load.
+    Key(id="load", keys="L", action="load", group="load", label="load",
+        says="start clients that write and read, or stop them and judge all answers",
+        title="Load: start or stop", panels=("load",)),
+    Key(id="load_more", keys="plus", action="load_adjust('rate', 1)", group="load",
+        label="faster", says="more operations a second, on page 6", panels=("load",)),
+    Key(id="load_less", keys="minus", action="load_adjust('rate', -1)", group="load",
+        label="slower", says="fewer operations a second, on page 6", panels=("load",)),
+    Key(id="load_reads", keys="right_square_bracket", action="load_adjust('reads', 1)",
+        group="load", label="reads", says="more reads, fewer writes, on page 6",
+        panels=("load",)),
+    Key(id="load_writes", keys="left_square_bracket", action="load_adjust('reads', -1)",
+        group="load", label="writes", says="more writes, fewer reads, on page 6",
+        panels=("load",)),
+    Key(id="load_spread", keys="right_parenthesis", action="load_adjust('keys', 1)",
+        group="load", label="keys", says="more keys at a time, on page 6", panels=("load",)),
+    Key(id="load_crowd", keys="left_parenthesis", action="load_adjust('keys', -1)",
+        group="load", label="keys", says="fewer keys: more clients at one, on page 6",
+        panels=("load",)),
     # Nodes.
     Key(id="kill", keys="K", action="kill", group="node", label="kill {node}",
         says="SIGKILL: no goodbye; what was acknowledged survives", title="Node: kill {node}",
@@ -164,7 +189,7 @@ KEYS: tuple[Key, ...] = (
 
 GROUPS = {
     "move": "Move", "go": "Pages", "node": "The node", "link": "Links and faults",
-    "shard": "The shard", "view": "The screen",
+    "shard": "The shard", "load": "The load", "view": "The screen",
 }  # fmt: skip
 
 

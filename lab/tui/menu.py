@@ -16,7 +16,8 @@ from lab.faults import (
     Rhythm,
     Trouble,
 )
-from lab.tui.scene import Scene, majority_lost_by
+from lab.observe.account import MUTE, Consequence, consequence
+from lab.tui.scene import Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,18 +135,21 @@ def lines(
         label = entry.label.format_map(words)
         why_not = cluster.why_not(entry.kind) if entry.kind is not None else None
         expects = f"cannot: {why_not}" if why_not else _expected(scene, entry, words)
+        expected = None if why_not else consequence_of(scene, entry)
+        if expected is not None and expected.harms:
+            expects = f"[$error]{expects}[/]"
         found.append((entry.key, f"{label:26} {expects}", None if why_not else entry))
     return found
 
 
+def consequence_of(scene: Scene, entry: Entry) -> Consequence | None:
+    """Return what the picture lets expect of the selected node's falling out; None: it does not."""
+    if entry.kind not in MUTE or scene.node is None or entry.kind is None:
+        return None
+    return consequence(scene.view, entry.kind, (scene.node,))
+
+
 def _expected(scene: Scene, entry: Entry, words: dict[str, str]) -> str:
     """Say before what will come of it, from what the picture shows now."""
-    name = scene.node
-    if entry.kind not in (FaultKind.KILL, FaultKind.ISOLATE) or name is None:
-        return entry.expects.format_map(words)
-    lost = majority_lost_by(scene.view, scene.summary, name)
-    if lost:
-        return f"{lost} of {len(scene.view.shards)} shards lose their majority"
-    leads = scene.summary.leads.get(name, 0)
-    elections = "no election" if not leads else f"{leads} election{'s' * (leads > 1)} in 0.5 s"
-    return f"{elections}, every majority stays, no write is lost"
+    expected = consequence_of(scene, entry)
+    return entry.expects.format_map(words) if expected is None else str(expected)

@@ -9,7 +9,7 @@ from textual.geometry import Region
 LEAST = (80, 24)
 WIDE = 120
 TALL = 36
-PAGES = ("cluster", "shards", "timeline", "links", "phi", "shard", "node")
+PAGES = ("cluster", "shards", "timeline", "links", "phi", "shard", "node", "load", "faults")
 
 Plan = dict[str, Region]
 
@@ -160,6 +160,15 @@ def _page(shape: Shape, area: Region) -> Plan:
         if shape.page == "phi":
             return _rows(width, y, [("phi", height - links), ("links", links)])
         return _rows(width, y, [("links", links), ("phi", height - links)])
+    if shape.page == "load":
+        facts, latency = (
+            (12, (height - 12) * 3 // 5) if height >= 36 else (8, (height - 8) // 2 + 1)
+        )
+        parts = [("load", facts), ("throughput", height - facts - latency), ("latency", latency)]
+        return _rows(width, y, parts)
+    if shape.page == "faults":
+        compared = 7
+        return _rows(width, y, [("faults", height - compared), ("compared", compared)])
     if shape.page == "shard":
         return _shard(shape, area)
     if wide:

@@ -30,14 +30,18 @@ class ViewSource(Protocol):
 class Client(Protocol):
     """What the screen asks of `lolraft.client.RaftClient`; errors are `RequestFailed`."""
 
-    async def write(self, shard_id: ShardId, message: bytes) -> bytes:
+    async def write(
+        self, shard_id: ShardId, message: bytes, *, timeout_s: float | None = None
+    ) -> bytes:
         """
         Replicate and apply *message*; return the app's answer.
 
         Whoever implements this gives the request an id of its own: a retry must not write twice.
         """
 
-    async def read(self, shard_id: ShardId, message: bytes) -> bytes:
+    async def read(
+        self, shard_id: ShardId, message: bytes, *, timeout_s: float | None = None
+    ) -> bytes:
         """Ask the app, linearizably."""
 
     async def add_server(self, shard_id: ShardId, server_id: str) -> None:

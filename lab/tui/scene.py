@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from lab.faults import FaultKind
+from lab.observe.account import Account
 from lab.observe.judge import SILENT_S
 from lab.observe.view import ClusterView, LinkView, NodeView, ReplicaView, ShardView
 from lab.tui.filters import Filter
 from lab.tui.history import PhiHistory
 from lab.tui.paint import Look, span_s
+from lab.workload.view import LoadView
 
 DEFAULT_THRESHOLD = 12.0
 _WORST = {"no-quorum": 0, "no-leader": 1, "electing": 2, "lagging": 3, "empty": 4, "ok": 9}
@@ -78,6 +80,9 @@ class Scene:
     colouring: str = "leader"
     shards_filter: Filter = field(default_factory=Filter)
     lines_filter: Filter = field(default_factory=Filter)
+    load: LoadView = field(default_factory=LoadView)
+    fault: int | None = None  # The number of the one under the cursor of page 7.
+    account: Account = field(default_factory=Account)
 
     @property
     def shard(self) -> ShardView | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lab.cluster.interface import Cluster
     from lab.tui.deeds import Deeds
     from lab.tui.desk import Desk
+    from lab.workload.beside import LoadBeside
 
     _Base = App[Any]
 else:
@@ -34,6 +35,7 @@ class Wishes(_Base):
     at_shard: int | None = None
     at_link: tuple[str, str] | None = None
     at_index: int | None = None
+    at_fault: int | None = None
     picked = False
     held = False
     order = "shard"
@@ -46,6 +48,7 @@ class Wishes(_Base):
     if TYPE_CHECKING:
         deeds: Deeds
         cluster: Cluster
+        load: LoadBeside
 
         @property
         def desk(self) -> Desk | None:
@@ -228,8 +231,33 @@ class Wishes(_Base):
         self.deeds.heal()
 
     def action_undo(self) -> None:
-        """Take back the newest fault."""
-        self.deeds.undo()
+        """Take back the newest fault, or the one under the cursor of the list of faults."""
+        chosen = self.at_fault if self.page == "faults" else None
+        self.deeds.undo(chosen)
+
+    # The load.
+
+    def action_load(self) -> None:
+        """Start the load, or stop it and judge."""
+        scene = self.scene()
+        if self.load.is_running:
+            self.run_worker(self._end_load(), group="load", exit_on_error=False)
+        elif scene is not None and scene.view.shards and self._asked_shard() is not None:
+            self.load.start(tuple(sorted(scene.view.shards)))
+            self.notify("The load runs: 6 shows it, L ends it.")
+
+    async def _end_load(self) -> None:
+        verdict = await self.load.stop()
+        self.notify(
+            str(verdict), title="load", severity="error" if verdict.broken else "information"
+        )
+        self.redraw()
+
+    def action_load_adjust(self, what: str, step: int) -> None:
+        """Change what is asked; only where it is seen."""
+        if self.page == "load":
+            self.load.adjust(what, step)
+            self.redraw()
 
     # Shards.
 

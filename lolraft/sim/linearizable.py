@@ -49,6 +49,40 @@ def why_not_linearizable(operations: list[Operation], initial: str = "") -> str 
     )
 
 
+def possible_ends(
+    operations: list[Operation], initial: str = "", most_visits: int = MOST_VISITS
+) -> frozenset[tuple[str, frozenset[str]]]:
+    """
+    Return how the register may stand after *operations*; nothing when no order explains them.
+
+    So a long history is judged piece by piece: between two pieces nothing is under way, and each
+    of the ends of one is where the next may have begun. An end is the value, with the values of the
+    writes of unknown outcome that have not taken effect: they still may, in a later piece, where
+    they are given again. Values are written once.
+
+    Raises:
+        TooHard: after *most_visits* states.
+    """
+    order = sorted(operations, key=lambda item: (item.begin_s, item.end_s))
+    certain = sum(1 << n for n, item in enumerate(order) if item.end_s != PENDING)
+    open_writes = [(n, item.value) for n, item in enumerate(order) if item.end_s == PENDING]
+    seen: set[tuple[int, str]] = set()
+    stack: list[tuple[int, str]] = [(0, initial)]
+    ends = set()
+    while stack:
+        state = stack.pop()
+        if state in seen:
+            continue
+        seen.add(state)
+        if len(seen) > most_visits:
+            raise TooHard(f"{len(order)} operations")
+        done, value = state
+        if done & certain == certain:
+            ends.add((value, frozenset(text for n, text in open_writes if not done >> n & 1)))
+        stack.extend(_following(order, certain, done, value))
+    return frozenset(ends)
+
+
 def _that_matter(operations: list[Operation]) -> list[Operation]:
     """Leave out writes of unknown outcome that nobody has seen: they may as well not have been."""
     seen = {item.answer for item in operations}

@@ -19,6 +19,9 @@ from lab.observe.view import (
     ShardView,
 )
 from lab.tui.history import PhiHistory
+from lab.workload.load import Verdict
+from lab.workload.measure import Moment, Outage
+from lab.workload.view import LoadView
 
 NOW_S = 1_800_000_000.0
 THRESHOLD = 8.0
@@ -351,3 +354,42 @@ def history(view: ClusterView) -> PhiHistory:
             calm[-rise:] = [link.phi * ((step + 1) / rise) ** 1.4 for step in range(rise)]
         tracks[pair] = tuple((last - 119 + place, phi) for place, phi in enumerate(calm))
     return PhiHistory(MappingProxyType(tracks))
+
+
+class FakeLoad:
+    """A load of two minutes in which a node died, as a value."""
+
+    is_running = True
+
+    def __init__(self) -> None:
+        last = int(NOW_S)
+        draw = Random("load")
+        moments = []
+        for second in range(last - 119, last + 1):
+            out = second in (last - 4, last - 3)
+            slow = 20 if second > last - 5 else 1
+            low = 0.002 + 0.001 * draw.random()
+            moments.append(
+                Moment(
+                    at_s=second,
+                    answered=0 if out else 90 + draw.randrange(20),
+                    failed=12 if out else 0,
+                    p50_s=low,
+                    p99_s=low * 4 * slow,
+                    max_s=low * 8 * slow,
+                )
+            )
+        self.view = LoadView(
+            running=True,
+            rate=100,
+            began_s=NOW_S - 120,
+            verdict=Verdict(
+                acknowledged=6841, read=4519, unknown=3, judged=11_350, waiting=2,
+                judged_until_s=NOW_S - 0.4, slowest_s=1.84, slowest="write load17",
+            ),
+            moments=tuple(moments),
+            outages=(Outage(shard_id=0, from_s=NOW_S - 4.35, until_s=NOW_S - 2.51),),
+        )  # fmt: skip
+
+    async def cancel(self) -> None:
+        """Nothing runs."""

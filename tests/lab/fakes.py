@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -55,7 +56,7 @@ class FakeCluster(Cluster):
         return 0.0
 
     async def sleep(self, delay_s: float) -> None:
-        pass
+        await asyncio.sleep(min(delay_s, 0.01))
 
     def nodes(self) -> tuple[NodeHandle, ...]:
         return self._nodes
@@ -139,11 +140,13 @@ class FakeClient:
         if self.failing is not None:
             raise self.failing
 
-    async def write(self, shard_id: int, message: bytes) -> bytes:
+    async def write(
+        self, shard_id: int, message: bytes, *, timeout_s: float | None = None
+    ) -> bytes:
         self._called("write", shard_id, message)
         return b"ok"
 
-    async def read(self, shard_id: int, message: bytes) -> bytes:
+    async def read(self, shard_id: int, message: bytes, *, timeout_s: float | None = None) -> bytes:
         self._called("read", shard_id, message)
         return b"world"
 

@@ -72,6 +72,11 @@ SCREENS: dict[str, tuple[ClusterView, tuple[int, int], tuple[str, ...]]] = {
     "links-80x24": (demo.cluster(), SMALL, ("4",)),
     "links-140x45": (demo.cluster(), LARGE, ("4",)),
     "phi-80x24": (demo.cluster(), SMALL, ("5",)),
+    "load-80x24": (demo.cluster(), SMALL, ("6",)),
+    "load-140x45": (demo.cluster(), LARGE, ("6",)),
+    "faults-80x24": (demo.cluster(), SMALL, ("7",)),
+    "faults-140x45": (demo.cluster(), LARGE, ("7",)),
+    "menu-140x45": (demo.cluster(), LARGE, ("f",)),
     "empty-80x24": (ClusterView(title="local:lab3", now_s=demo.NOW_S), SMALL, ()),
     "booting-80x24": (_booting(), SMALL, ()),
     "silent-80x24": (_silent(), SMALL, ()),
@@ -88,6 +93,8 @@ async def test_a_screen_is_as_recorded(name: str, rewrite: bool) -> None:
     view, size, keys = SCREENS[name]
     path = RECORDED / f"{name}.txt"
     async with running(view, size) as lab:
+        if name.startswith(("load", "faults")):
+            lab.app.load = demo.FakeLoad()  # type: ignore[assignment]  # It only shows a view.
         await lab.press(*keys)
         seen = lab.text() + "\n"
     if rewrite or not path.exists():

@@ -208,7 +208,7 @@ class LinesPanel(ListPanel):
         look = scene.look
         tones = {"ERROR": look.harm, "CRITICAL": look.harm, "WARNING": look.warn}
         line = Line(look.glyphs.cursor if here else " ", look.warn)
-        line.add(f"{_clock(item.at_s)} ", look.faint)
+        line.add(f"{clock(item.at_s)} ", look.faint)
         level = item.level.upper()
         short = {"WARNING": "WARN", "CRITICAL": "CRIT"}.get(level, level[:5])
         line.add(f"{short:<6}", tones.get(level, look.dim))
@@ -235,7 +235,7 @@ class LinesPanel(ListPanel):
         return f"{scene.node} has logged nothing yet"
 
 
-def _clock(at_s: float) -> str:
+def clock(at_s: float) -> str:
     """Return the time of day in UTC, to the tenth: pure, whatever the machine's zone."""
     tenths = int(at_s * 10 + 0.5)
     seconds = tenths // 10 % 86400

@@ -6,6 +6,7 @@ import time
 
 from lab.tui.paint import Line, Look, count, cut, ink, rate
 from lab.tui.scene import Scene
+from lab.tui.widgets.node import clock
 from lab.tui.widgets.panel import Page, Panel
 
 
@@ -22,7 +23,8 @@ class TitleLine(Panel, can_focus=False):
             view.title, scene.held, view.verdict, view.verdict_why, view.violation, summary.up,
             len(view.nodes),
             summary.led, len(view.shards), len(summary.troubles), len(view.faults),
-            rate(summary.commits_per_s),
+            rate(summary.commits_per_s), scene.load.running, scene.load.verdict.word,
+            int(scene.load.verdict.judged_until_s),
         )  # fmt: skip
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
@@ -71,7 +73,19 @@ class TitleLine(Panel, can_focus=False):
             faults = f"{glyphs.cut} {len(view.faults)} fault{'s' * (len(view.faults) != 1)}"
             parts.append((4, Line(faults, ink(look.palette.you, None, True))))
         commits = Line("commit ", look.dim).add(f"{rate(summary.commits_per_s)}/s", look.strong)
+        if scene.load.running:
+            parts.insert(1, (1, self._load(scene)))
         return [*parts, (5, commits)]
+
+    def _load(self, scene: Scene) -> Line:
+        """Say whether the answers of the load are linearizable, and up to when."""
+        look, verdict = scene.look, scene.load.verdict
+        if verdict.broken:
+            return Line("NOT lin", look.harm)
+        if verdict.word == "UNKNOWN":
+            return Line("lin ?", look.warn)
+        until = clock(verdict.judged_until_s)[:8]
+        return Line(f"lin {look.glyphs.good} ", look.well).add(until, look.dim)
 
     def _verdict(self, scene: Scene) -> Line:
         look = scene.look
