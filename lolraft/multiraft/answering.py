@@ -5,7 +5,8 @@ from __future__ import annotations
 from lolraft.multiraft.commands import key_of
 from lolraft.multiraft.effects import Respond
 from lolraft.multiraft.frames import ForwardReply, RequestKind
-from lolraft.multiraft.node import IndexAnswer, Node
+from lolraft.multiraft.node import Node
+from lolraft.multiraft.read_index import IndexAnswer
 from lolraft.raft.effects import Code
 from lolraft.raft.types import Index, NodeId, Ticket
 

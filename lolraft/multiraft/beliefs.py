@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from lolraft.multiraft import proposals, requests
 from lolraft.multiraft.frames import Claim
-from lolraft.multiraft.node import STANDING, Node, Shard
+from lolraft.multiraft.node import Node, Shard
 from lolraft.multiraft.peers import Peer
+from lolraft.multiraft.waves import STANDING
 from lolraft.raft.events import (
     LeaderClaim,
     LeaderLost,

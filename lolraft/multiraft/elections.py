@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 
 from lolraft.multiraft import stepping
-from lolraft.multiraft.node import STANDING, Node
+from lolraft.multiraft.node import Node
+from lolraft.multiraft.waves import STANDING
 from lolraft.raft.events import Timeout
 from lolraft.raft.types import Role, ShardId
 

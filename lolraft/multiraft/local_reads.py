@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from lolraft.multiraft.answering import refuse
 from lolraft.multiraft.effects import RunRead
 from lolraft.multiraft.frames import RequestKind
-from lolraft.multiraft.node import IndexAnswer, Node, Request, Shard
+from lolraft.multiraft.node import Node, Request, Shard
+from lolraft.multiraft.read_index import IndexAnswer
 from lolraft.raft.effects import Code
 from lolraft.raft.types import Index, Ticket
 

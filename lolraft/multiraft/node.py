@@ -15,12 +15,13 @@ from lolraft.multiraft.frames import NodeHeartbeat, RequestKind
 from lolraft.multiraft.memory import Damaged, Row
 from lolraft.multiraft.peers import Peer
 from lolraft.multiraft.phi import Detector
+from lolraft.multiraft.read_index import IndexAnswer
 from lolraft.multiraft.records import NodeRecord, ShardRecord
 from lolraft.multiraft.sessions import Sessions, chain_of
 from lolraft.multiraft.trail import Trail
+from lolraft.multiraft.waves import Elections
 from lolraft.multiraft.wishes import Wish
 from lolraft.raft import effects as core_effects
-from lolraft.raft.effects import Code
 from lolraft.raft.events import Event as CoreEvent
 from lolraft.raft.state import RaftState, restore
 from lolraft.raft.types import (
@@ -28,7 +29,6 @@ from lolraft.raft.types import (
     Index,
     Limits,
     NodeId,
-    Role,
     ShardId,
     Term,
     Ticket,
@@ -37,8 +37,6 @@ from lolraft.raft.types import (
 
 if TYPE_CHECKING:
     from lolraft.multiraft.local_reads import LocalReads
-
-STANDING = (Role.PRE_CANDIDATE, Role.CANDIDATE)
 
 
 MOST_STRANGERS = 64
@@ -179,25 +177,6 @@ class Probe:
     until_s: float
     waits_for: dict[int, NodeId] = field(default_factory=dict)  # number -> who is asked.
     incarnations: list[tuple[NodeId, int]] = field(default_factory=list)  # Of who has answered.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexAnswer:
-    """How a question for a read index ended (`local_reads`)."""
-
-    shard_id: ShardId
-    ticket: Ticket
-    code: Code
-    text: str
-    index: Index
-
-
-@dataclass(slots=True)
-class Elections:
-    """Whose deadline has passed, and whose election is under way (L8)."""
-
-    due: deque[tuple[float, ShardId]] = field(default_factory=deque)
-    standing: set[ShardId] = field(default_factory=set)
 
 
 class Node:

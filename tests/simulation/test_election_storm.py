@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lolraft.multiraft.node import STANDING
+from lolraft.multiraft.waves import STANDING
 from lolraft.sim import Plan
 from lolraft.sim.node import SimNode
 from tests.simulation.stage import Stage
