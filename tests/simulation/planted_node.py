@@ -88,6 +88,20 @@ PLANTED_NODE = (
     ),
     # --- the ledger ------------------------------------------------------------------------------
     Mistake(
+        "a beat after a lost one makes a sample (L4)",
+        "multiraft/phi.py",
+        "follows = seq == self._seq + 1 and",
+        "follows =",
+        story="unit/multiraft/test_phi.py::test_only_consecutive_beats_make_samples",
+    ),
+    Mistake(
+        "a node that slept takes the world for dead (L5)",
+        "multiraft/phi.py",
+        "        if self._heard_s is not None:\n            self._hear(now_s)",
+        "        if False:\n            self._hear(now_s)",
+        story="unit/multiraft/test_phi.py::test_a_node_that_slept_begins_every_silence_anew",
+    ),
+    Mistake(
         "elections have no bound (L8)",
         "multiraft/elections.py",
         "return bool(node.elections.due) and",

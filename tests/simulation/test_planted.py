@@ -30,7 +30,7 @@ LIVENESS = {
     "L9",
     "L10",
     "L11",
-}  # The others cost time or messages only.
+}  # L7 costs time only.
 NAMED = {
     "vote twice": "a vote is given twice in a term (3.4)",
     "commit an earlier term by counting": (
