@@ -50,6 +50,18 @@ class DirectoryLock:
             self._descriptor = None
 
 
+def is_used(directory: Path) -> bool:
+    """Return whether a node's data was ever complete here, whatever became of it."""
+    return (directory / "used").exists()
+
+
+def mark_used(directory: Path) -> None:
+    """Note, durably, that a node's data is here: a database without any was lost from now on."""
+    if not is_used(directory):
+        (directory / "used").touch()
+        sync_directory(directory)
+
+
 def make_directory(directory: Path) -> None:
     """
     Make the directory and let its name survive a crash.

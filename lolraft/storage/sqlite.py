@@ -17,7 +17,13 @@ from lolraft.raft.types import Entries, Index, NodeId, ShardId
 from lolraft.storage import blob, rows
 from lolraft.storage.columns import after, before, joined
 from lolraft.storage.damage import FACT, Damage
-from lolraft.storage.directory import DirectoryLock, make_directory, sync_directory
+from lolraft.storage.directory import (
+    DirectoryLock,
+    is_used,
+    make_directory,
+    mark_used,
+    sync_directory,
+)
 from lolraft.storage.interface import Corrupted, NewerFormat, Storage, StorageError, WrongNode
 from lolraft.storage.schema import FORMAT, SCHEMA, WRITE_ROW, Transaction
 from lolraft.storage.segments import Segments, Truncations
@@ -124,6 +130,7 @@ class SqliteStorage(Storage):
         with Transaction(database):
             self._write_node(record)
             self._put_fact("format", str(FORMAT))
+        mark_used(self._directory)
         return record
 
     def _read_node(self, node_id: NodeId | None) -> NodeRecord:
@@ -134,6 +141,8 @@ class SqliteStorage(Storage):
                 f"{self._directory} has format {version}, this version of lolraft reads up to "
                 f"{FORMAT}; use the version that wrote it, or a newer one"
             )
+        if not facts and is_used(self._directory):
+            raise self._damaged("the database", ValueError("it is empty, and was not"))
         if not facts and node_id is not None:
             return NodeRecord(node_id=node_id, incarnation=secrets.randbits(64) or 1, epoch=0)
         try:
