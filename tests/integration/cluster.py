@@ -143,7 +143,12 @@ class Cluster:
         return node
 
     async def crash(self, node_id: NodeId) -> None:
+        await self.until(lambda: all(self._is_proven(name) for name in self.nodes))
         await self.nodes.pop(node_id).crash()
+
+    def _is_proven(self, node_id: NodeId) -> bool:
+        """Return whether it may vote: on a first start it hears from every other first (S4)."""
+        return self.nodes[node_id].driver.machine.node.record.proven
 
     async def stop(self, node_id: NodeId) -> None:
         await self.nodes.pop(node_id).stop()
