@@ -47,12 +47,12 @@ async def measure(writes: int, failovers: int) -> None:
             times_s["read at the leader"] = []
             for _ in range(writes):
                 started_s = time.perf_counter()
-                await cluster.read(b"count", node_id=leader)
+                await cluster.read_through(b"count", leader)
                 times_s["read at the leader"].append(time.perf_counter() - started_s)
             times_s["read at a follower"] = []
             for _ in range(writes):
                 started_s = time.perf_counter()
-                await cluster.read(b"count", node_id=cluster.ids[1])
+                await cluster.read_through(b"count", cluster.ids[1])
                 times_s["read at a follower"].append(time.perf_counter() - started_s)
             times_s["SIGKILL to next write"] = []
             for n in range(failovers):

@@ -129,8 +129,12 @@ class Processes:
         if node_id is not None:
             async with RaftClient([node_id], timeout_s=PATIENCE_S) as client:
                 return await client.read(0, message, consistency=Consistency.LOCAL)
+        return await self.read_through(message)
+
+    async def read_through(self, message: bytes = b"", node_id: NodeId | None = None) -> bytes:
+        """Read with a plain unary call, that the node passes on where it does not lead."""
         request = pb.ReadRequest(shard_id=0, message=message)
-        answer = await self._insist(lambda stub: stub.Read(request, timeout=1.0))
+        answer = await self._insist(lambda stub: stub.Read(request, timeout=1.0), node_id)
         return answer.message
 
     async def _insist(
