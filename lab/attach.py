@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.chronicle import Chronicle
 from lab.cluster.interface import Cluster, ClusterError
 from lab.observe.happenings import Happening
 from lab.observe.judge import reachable
@@ -29,21 +30,27 @@ def watcher_of(
 
 
 @contextmanager
-def watched(cluster: Cluster, record: Path | None) -> Iterator[Watcher | SimWatcher]:
+def watched(
+    cluster: Cluster, record: Path | None, chronicle: Chronicle
+) -> Iterator[Watcher | SimWatcher]:
     """
-    Give who looks at the nodes, and what it sees to a recording, which ends with this context.
+    Give who looks at the nodes, and what it sees to *chronicle*.
+
+    It goes to a recording too where one is wanted, which ends with this context.
 
     Raises:
         ClusterError: the recording cannot be written.
     """
+    watcher = watcher_of(cluster, chronicle.take)
+    chronicle.view = lambda: watcher.view
     if record is None:
-        yield watcher_of(cluster)
+        yield watcher
         return
-    watcher = watcher_of(cluster, lambda happening: recorder.take(happening))
     try:
         recorder = Recorder(record, watcher.view)
     except OSError as broken:
         raise ClusterError(f"no recording can be written: {broken}") from broken
+    chronicle.listeners.append(lambda happening, view: recorder.take(happening))
     try:
         yield watcher
     finally:

@@ -11,6 +11,7 @@ from lab.observe.happenings import (
     ClusterChanged,
     Happening,
     LogsFetched,
+    Measured,
     Noted,
     Reported,
     Ticked,
@@ -46,7 +47,7 @@ def fold(view: ClusterView, happening: Happening) -> ClusterView:
             view = replace(view, logs=by_node, logs_shard=shard_id)
         case Noted(event=event):
             view = safety.told(replace(view, events=_with_event(view.events, event)), event)
-        case WatchBroke() | Ticked():
+        case WatchBroke() | Ticked() | Measured():
             pass
     return _at(view, happening.at_s, before)
 

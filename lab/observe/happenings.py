@@ -8,6 +8,8 @@ from typing import TypeAlias
 from lab.cluster.interface import NodeHandle
 from lab.faults import Fault
 from lab.observe.view import EventView, LogView
+from lab.workload.load import Verdict
+from lab.workload.measure import Moment, Outage
 from lolraft.rpc.pb import observe_pb2
 
 
@@ -62,4 +64,17 @@ class Ticked:
     at_s: float
 
 
-Happening: TypeAlias = Reported | WatchBroke | ClusterChanged | LogsFetched | Noted | Ticked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What clients saw since the last one, where a load runs or ran; no part of the picture."""
+
+    at_s: float
+    began_s: float  # Of this load: another one begins another time.
+    verdict: Verdict
+    moments: tuple[Moment, ...]  # Whole seconds only: they add up to the load's history.
+    outages: tuple[Outage, ...]  # Those that reach up to `at_s` go on: the next one replaces them.
+
+
+Happening: TypeAlias = (
+    Reported | WatchBroke | ClusterChanged | LogsFetched | Noted | Ticked | Measured
+)

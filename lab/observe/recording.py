@@ -23,12 +23,15 @@ from lab.observe.happenings import (
     ClusterChanged,
     Happening,
     LogsFetched,
+    Measured,
     Noted,
     Reported,
     Ticked,
     WatchBroke,
 )
 from lab.observe.view import ClusterView, EntryView, EventView, LogView
+from lab.workload.load import Verdict
+from lab.workload.measure import Moment, Outage
 from lolraft.errors import LolraftError
 from lolraft.raft.types import NodeId
 from lolraft.rpc.pb import observe_pb2
@@ -191,6 +194,13 @@ def _plain(happening: Happening) -> dict[str, Any]:
             return facts | {"event": _fields(event)}
         case Ticked():
             return facts
+        case Measured(began_s=began_s, verdict=verdict, moments=moments, outages=outages):
+            return facts | {
+                "began_s": began_s,
+                "verdict": _fields(verdict),
+                "moments": [_fields(one) for one in moments],
+                "outages": [_fields(one) for one in outages],
+            }
 
 
 def _plain_fault(fault: Fault) -> dict[str, Any]:
@@ -219,6 +229,14 @@ def _happening(plain: dict[str, Any]) -> Happening:
             return LogsFetched(at_s=at_s, shard_id=plain["shard_id"], logs=logs)
         case "Noted":
             return Noted(at_s=at_s, event=EventView(**plain["event"]))
+        case "Measured":
+            return Measured(
+                at_s=at_s,
+                began_s=plain["began_s"],
+                verdict=Verdict(**plain["verdict"]),
+                moments=tuple(Moment(**one) for one in plain["moments"]),
+                outages=tuple(Outage(**one) for one in plain["outages"]),
+            )
         case _:
             return Ticked(at_s=at_s)
 

@@ -38,6 +38,7 @@ async def play(
     """
     began_s = stage.cluster.now_s()
     failure = ""
+    stage.say(f"{script.title}: {script.shows}", "scenario")
     try:
         for step in script.steps:
             tell(f"{stage.cluster.now_s() - began_s:7.2f} s  {step}")

@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 
 from lab.attach import client_of, is_led, watched
+from lab.chronicle import Chronicle
 from lab.cluster.docker import DockerCluster
 from lab.cluster.interface import Cluster
 from lab.cluster.local import LocalCluster
@@ -21,6 +22,7 @@ from lab.scenarios.stage import Stage
 from lab.sim.client import SimClient
 from lab.sim.cluster import SimCluster
 from lab.sim.watch import SimWatcher
+from lab.workload.telling import view_of
 from lolraft.client import RaftClient
 from lolraft.raft.types import NodeId, ShardId
 from lolraft.rpc.pb import lolraft_pb2, lolraft_pb2_grpc
@@ -92,21 +94,29 @@ async def run(
     tell: Callable[[str], None],
     seed: int | None = None,
     record: Path | None = None,
+    chronicle: Chronicle | None = None,
 ) -> Outcome:
     """
     Bring a cluster up, play *script* on it, and leave nothing, except for a recording.
+
+    *chronicle* is told all that happens; who gave it may make a report of it.
 
     Raises:
         ClusterError: the backend cannot be had.
         ScenarioError: the scenario makes no sense.
     """
     cluster = cluster_for(script, backend, seed)
-    with watched(cluster, record) as watcher:
-        return await _play(script, cluster, watcher, tell)
+    told = Chronicle() if chronicle is None else chronicle
+    with watched(cluster, record, told) as watcher:
+        return await _play(script, cluster, watcher, tell, told)
 
 
 async def _play(
-    script: Script, cluster: Cluster, watcher: Watcher | SimWatcher, tell: Callable[[str], None]
+    script: Script,
+    cluster: Cluster,
+    watcher: Watcher | SimWatcher,
+    tell: Callable[[str], None],
+    chronicle: Chronicle,
 ) -> Outcome:
     try:
         await cluster.start(tell)
@@ -114,6 +124,7 @@ async def _play(
         client = client_of(cluster)
         try:
             stage = stage_of(cluster, watcher, client)
+            chronicle.load = lambda: view_of(stage.loaded, cluster.now_s())
             await stage.until(
                 lambda: "" if is_led(watcher.view, by_all=True) else "not all is led and followed",
                 LED_S,
@@ -122,5 +133,6 @@ async def _play(
         finally:
             await client.close()
     finally:
+        chronicle.finish()
         await watcher.stop()
         await cluster.close()

@@ -73,6 +73,7 @@ class Stage:
     marks: dict[str, int] = field(default_factory=dict)  # Numbers to compare with later.
     begun: list[asyncio.Future[str]] = field(default_factory=list)  # Writes nobody waits for.
     load: Load | None = None
+    loaded: Load | None = None  # The last one, also when it is over.
     verdict: Verdict | None = None
 
     @property

@@ -156,6 +156,7 @@ async def _load(stage: Stage, step: Step) -> None:
             sleep=stage.cluster.sleep,
             shards=tuple(stage.view.shards),
         )
+        stage.loaded = stage.load
         stage.load.start()
     elif stage.load is not None:
         stage.verdict = await stage.load.stop()

@@ -1,0 +1,50 @@
+"""What happens in one run, told to all who listen: a recording, a report, a stream of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lab.observe.happenings import Happening, Ticked
+from lab.observe.view import ClusterView
+from lab.report.gather import Gather
+from lab.workload.telling import Teller
+from lab.workload.view import LoadView
+
+Listener = Callable[[Happening, ClusterView], None]
+
+
+class Chronicle:
+    """
+    Pass every happening on, and between them what the load measured, once a second.
+
+    Whoever has a load sets `load`; whoever watches the cluster sets `view`.
+    """
+
+    def __init__(self) -> None:
+        self.gather = Gather()
+        self.listeners: list[Listener] = [self.gather.take]
+        self.load: Callable[[], LoadView] = LoadView
+        self.view: Callable[[], ClusterView] = ClusterView
+        self._teller = Teller()
+        self._second = 0
+
+    def take(self, happening: Happening) -> None:
+        """Pass one happening on, with the picture after it."""
+        self._tell(happening)
+        if isinstance(happening, Ticked) and int(happening.at_s) > self._second:
+            self._second = int(happening.at_s)
+            self._tell_load(happening.at_s)
+
+    def finish(self) -> None:
+        """Tell of the load as it is in the end."""
+        self._tell_load(self.view().now_s, final=True)
+
+    def _tell_load(self, at_s: float, *, final: bool = False) -> None:
+        told = self._teller.news(self.load(), at_s, final=final)
+        if told is not None:
+            self._tell(told)
+
+    def _tell(self, happening: Happening) -> None:
+        view = self.view()
+        for listener in self.listeners:
+            listener(happening, view)

@@ -1,0 +1,1 @@
+"""What is left of a run: a value folded from what happened, as a page and as Markdown."""
