@@ -27,17 +27,22 @@ class Chronicle:
         self.view: Callable[[], ClusterView] = ClusterView
         self._teller = Teller()
         self._second = 0
+        self._is_finished = False
 
     def take(self, happening: Happening) -> None:
         """Pass one happening on, with the picture after it."""
+        if self._is_finished:
+            return
         self._tell(happening)
         if isinstance(happening, Ticked) and int(happening.at_s) > self._second:
             self._second = int(happening.at_s)
             self._tell_load(happening.at_s)
 
     def finish(self) -> None:
-        """Tell of the load as it is in the end."""
-        self._tell_load(self.view().now_s, final=True)
+        """Tell of the load as it is in the end; how the lab cleans up belongs to no story."""
+        if not self._is_finished:
+            self._tell_load(self.view().now_s, final=True)
+        self._is_finished = True
 
     def _tell_load(self, at_s: float, *, final: bool = False) -> None:
         told = self._teller.news(self.load(), at_s, final=final)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from lab.observe.account import MOST_SPANS, Account, Span
 from lab.observe.fold import MOST_EVENTS, fold
-from lab.observe.happenings import Happening, Measured, Noted, Ticked
+from lab.observe.happenings import ClusterChanged, Happening, Measured, Noted, Ticked
 from lab.observe.judge import reachable
 from lab.observe.recording import read
 from lab.observe.view import ClusterView, EventView, NodeView, Violation
@@ -134,7 +134,7 @@ class Gather:
             case Noted(event=event):
                 self._hear(event)
                 self._look(view)
-            case Ticked():
+            case Ticked() | ClusterChanged():  # A fault's consequence is told by what was before.
                 self._look(view)
             case _:
                 pass  # It is in the picture of the next tick.
