@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 
 from lab.cluster.interface import ClusterError
+from lab.report.write import from_recording
 from lab.scenarios.headless import tell_scenarios
 from lab.scenarios.script import ScenarioError
 from lab.session import Wishes, heal_all, parse, say, show
@@ -20,14 +22,24 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     if options.command == "heal":
         return heal_all(say)
+    if options.command == "report":
+        return _report(options)
     if options.scenario is not None and (options.headless or options.scenario == "list"):
-        return tell_scenarios(options.scenario, options.backend, options.seed, options.record)
+        return tell_scenarios(
+            options.scenario, options.backend, options.seed, options.record, options.report
+        )
     try:
         if not 1 <= options.nodes <= MOST_NODES:
             raise ConfigError(f"--nodes is a number from 1 to {MOST_NODES}, not {options.nodes}")
         parse_shards(options.shards)
-        if not sys.stdout.isatty():
-            raise ConfigError("the screen needs a terminal; this output is none")
+        lines = "json" if options.json else "plain" if options.plain else ""
+        if not lines and not sys.stdout.isatty():
+            raise ConfigError(
+                "the screen needs a terminal, and this output is none:"
+                " --plain or --json stream lines instead"
+            )
+        if options.for_s is not None and not (lines and options.for_s > 0):
+            raise ConfigError("--for is a number of seconds for --plain or --json, more than 0")
         wishes = Wishes(
             backend=options.backend,
             nodes=options.nodes,
@@ -39,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
             scenario=options.scenario,
             record=options.record,
+            report=options.report,
+            lines=lines,
+            for_s=options.for_s,
         )
         return asyncio.run(show(wishes, say))
     except (ClusterError, LolraftError, ScenarioError) as broken:
@@ -46,6 +61,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _report(options: argparse.Namespace) -> int:
+    """Make the report of a recording, and say where it is."""
+    try:
+        if options.file is None:
+            raise ConfigError("which recording? ./log report F, where --record F wrote it")
+        print(from_recording(options.file, options.report))
+    except (LolraftError, OSError) as broken:
+        print(f"./log: {broken}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from lab.attach import client_of, is_led, watched
+from lab.chronicle import Chronicle
 from lab.cluster import runs
 from lab.cluster.connect import ConnectedCluster
 from lab.cluster.docker import DockerCluster, sweep_run, sweep_unknown, why_no_docker
 from lab.cluster.interface import Cluster, ClusterError
 from lab.cluster.local import LocalCluster, end_processes, sweep
 from lab.observe.watch import Watcher
-from lab.scenarios.play import play
+from lab.report.write import write
+from lab.scenarios.play import Outcome, play
 from lab.scenarios.run import cluster_for, stage_of
 from lab.scenarios.script import Script, load
 from lab.setup.images import ensure_node_image
@@ -27,8 +29,11 @@ from lab.setup.shell import SetupError
 from lab.sim.client import SimClient
 from lab.sim.cluster import SimCluster
 from lab.sim.watch import SimWatcher
+from lab.streaming import Streaming
 from lab.tui.app import LabApp
 from lab.tui.ports import Leaving
+from lab.workload.telling import view_of
+from lab.workload.view import LoadView
 from lolraft.client import RaftClient
 
 PACE_S = 1.0  # Between two steps of a scenario on the screen.
@@ -51,6 +56,9 @@ class Wishes:
     seed: int | None = None  # Of a simulated cluster.
     scenario: str | None = None
     record: Path | None = None  # A file for what is seen.
+    report: Path | None = None  # A folder for what is told of it in the end.
+    lines: str = ""  # plain, json: a stream of lines instead of the screen.
+    for_s: float | None = None  # How long to stream; None: until somebody ends it.
 
 
 def choose(wishes: Wishes, progress: Progress) -> Cluster:
@@ -99,14 +107,20 @@ def _why_no_containers(progress: Progress) -> str:
 
 
 async def show(wishes: Wishes, progress: Progress) -> int:
-    """Run the lab until the user leaves, whichever way; nothing stays that should not."""
+    """
+    Run the lab until the user leaves, whichever way; nothing stays that should not.
+
+    Returns the exit status: 1 where a streamed scenario failed, or a promise was seen to break.
+    """
     heal_orphans(progress)
     script = load(wishes.scenario) if wishes.scenario else None
     cluster = choose(wishes, progress) if script is None else _stage_for(script, wishes, progress)
-    playing: asyncio.Task[object] | None = None
-    leaving: Leaving | None = None
+    playing: asyncio.Task[Outcome] | None = None
+    leaving = Leaving.KEEP if wishes.lines and _was_left_running(cluster) else None
+    chronicle, status = Chronicle(), 0
+    streaming = Streaming(wishes.lines, chronicle) if wishes.lines else None
     client: RaftClient | SimClient | None = None
-    with watched(cluster, wishes.record) as watcher, _signals_end_this_task() as signals:
+    with watched(cluster, wishes.record, chronicle) as watcher, _signals_end_this_task() as signals:
         try:
             await cluster.start(progress)
             watcher.start()
@@ -114,21 +128,52 @@ async def show(wishes: Wishes, progress: Progress) -> int:
             client = client_of(cluster)
             if script is not None:
                 stage = stage_of(cluster, watcher, client)
-                playing = asyncio.ensure_future(play(script, stage, _to_nobody, pace_s=PACE_S))
-            app = LabApp(watcher, cluster, client, ascii_glyphs=wishes.ascii_glyphs)
-            leaving = await app.run_async()
+                chronicle.load = lambda: view_of(stage.loaded, cluster.now_s())
+                pace_s = 0.0 if streaming else PACE_S
+                playing = asyncio.ensure_future(play(script, stage, _to_nobody, pace_s=pace_s))
+            if streaming is not None:
+                await streaming.run(playing, wishes.for_s)
+            else:
+                app = LabApp(watcher, cluster, client, ascii_glyphs=wishes.ascii_glyphs)
+                app.report = chronicle.gather.report
+                chronicle.load = _either(lambda: app.load.view, chronicle.load)
+                leaving = await app.run_async()
         except asyncio.CancelledError:
             pass  # By a signal: the screen may also swallow it and return.
         finally:
             if playing is not None:
                 playing.cancel()
                 await asyncio.gather(playing, return_exceptions=True)
+            chronicle.finish()
             await _whatever_comes(_end(cluster, watcher, client, leaving is Leaving.KEEP))
+            if wishes.report is not None:
+                _write_report(chronicle, wishes.report, progress)
+            if streaming is not None:
+                status = streaming.end(signals, playing, sys.exception())
     if signals:
         progress(f"stopped by {signals[0].name}")
     if leaving is Leaving.KEEP and cluster.backend != "connect":
         progress("the cluster runs on; ./log shows it again, ./log heal ends it")
-    return 0
+    return status
+
+
+def _either(one: Callable[[], LoadView], other: Callable[[], LoadView]) -> Callable[[], LoadView]:
+    """Return how to see the load that was begun by hand, or else the other."""
+    return lambda: view if (view := one()).began_s is not None else other()
+
+
+def _write_report(chronicle: Chronicle, folder: Path, progress: Progress) -> None:
+    """Write the report of this run; that it cannot be written ends nothing else."""
+    try:
+        progress(f"report: {write(chronicle.gather.report(), folder)}")
+    except OSError as broken:
+        progress(f"no report was written: {broken}; --report names a folder that can be made")
+
+
+def _was_left_running(cluster: Cluster) -> bool:
+    """Return whether another lab left it running on purpose: who only listens lets it run on."""
+    kept = (f"{run.backend}:{run.name}" for run in runs.known_runs() if run.kept)
+    return cluster.title in kept
 
 
 def _to_nobody(line: str) -> None:
@@ -248,7 +293,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./log", description="Watch a Raft cluster and break it; `./log heal` cleans up."
     )
-    parser.add_argument("command", nargs="?", choices=("heal",), help="end what a dead lab left")
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=("heal", "report"),
+        help="heal: end what a dead lab left; report F: make the report of a recording",
+    )
+    parser.add_argument("file", nargs="?", type=Path, metavar="F", help="the recording to report")
     parser.add_argument("--backend", choices=BACKENDS, default="auto")
     parser.add_argument("--nodes", type=int, default=3, metavar="N", help="1 to 9 (default 3)")
     parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
@@ -262,6 +313,15 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         type=Path,
         metavar="F",
         help="to a file; --headless: a folder, of what fails",
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write a report of the run into this folder"
+    )
+    lines = parser.add_mutually_exclusive_group()
+    lines.add_argument("--plain", action="store_true", help="no screen: a line for each event")
+    lines.add_argument("--json", action="store_true", help="no screen: an object for each event")
+    parser.add_argument(
+        "--for", type=float, dest="for_s", metavar="SECONDS", help="end --plain and --json then"
     )
     parser.add_argument("--headless", action="store_true", help="without a screen: pass or fail")
     parser.add_argument("--seed", type=int, help="of a simulated cluster (--backend sim)")

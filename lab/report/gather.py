@@ -100,7 +100,7 @@ class Report:
             said.append(f"Of the events only the newest {MOST_EVENTS:,} are here.")
         if len(self.faults) >= MOST_SPANS:
             said.append(f"Of the faults only the newest {MOST_SPANS:,} are here.")
-        wide_s = max(one.width_s for one in (self.moments, *self.phi.values()))
+        wide_s = max([self.moments.width_s, *(one.width_s for one in self.phi.values())])
         if wide_s > 1:
             said.append(
                 f"Plots are thinned out: a point stands for up to {wide_s:g} s; counts are means a"

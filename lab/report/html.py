@@ -161,7 +161,7 @@ def _faults(report: Report) -> Markup:
     heads = ("", "at", "fault", "lasted", "expected", "happened", "unavailable")
     note = (
         "Unavailable is the longest time in which one shard answered no client, of those that began"
-        " while the fault was in force."
+        " while the fault was in force; faults that overlap share it."
     )
     rows = (row(number, fault) for number, fault in enumerate(report.faults, 1))
     return joined(_table(heads, rows), _nothing(note))
@@ -210,13 +210,15 @@ def _phi(report: Report) -> Markup:
         return _nothing("No node heard another.")
     legend = joined(
         *(
-            element("span", element("i", class_=f"swatch line{place % 9}"), node.name, class_="key")
+            element("span", plots.swatch(place), node.name, class_="key")
             for place, node in enumerate(report.nodes)
         ),
-        "is who suspects; phi 8 is once in 10⁸ heartbeats. What is higher than the plot is cut off",
+        "is who suspects. A live peer is silent for as long as phi = k says once in 10ᵏ heartbeats;"
+        f" suspected above {report.threshold:g}. What is higher than a plot is cut off.",
     )
     drawn = (
-        _figure(element("b", f"suspicion of {name}"), plots.phi(report, name)) for name in senders
+        element("figure", element("figcaption", f"suspicion of {name}"), plots.phi(report, name))
+        for name in senders
     )
     return joined(element("p", legend, class_="legend"), *drawn)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 _VOID = ("meta", "img", "br")
-_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160))}
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "�")
 _CONTROLS |= {ord("\t"): "\t", ord("\n"): "\n"}
 _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
 _UNWANTED = _CONTROLS | _SURROGATES  # No page may have them, and no terminal should get them.

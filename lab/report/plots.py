@@ -90,7 +90,7 @@ def latency(report: Report) -> Markup:
         frame,
         "latency, p50 and p99",
         _shades(report, frame),
-        _grid(frame, decades, length),
+        _grid(frame, decades, lambda value: f"{value:g} s" if value >= 1 else length(value)),
         _line(frame, points(lambda one: one.p99_s), 1.5 * report.moments.width_s, class_="p99"),
         _line(frame, points(lambda one: one.p50_s), 1.5 * report.moments.width_s, class_="p50"),
     )
@@ -150,6 +150,14 @@ def lanes(report: Report) -> Markup:
                 title = element("title", str(fault.span.fault))
                 parts.append(element("text", title, number, x=x, y=y - 6, class_="mark"))
     return _plot(frame, "states of all nodes", _shades(report, frame, numbered=False), *parts)
+
+
+def swatch(number: int) -> Markup:
+    """Return a piece of the line of a node, for a legend."""
+    shape = element(
+        "path", d="M0 4H34", class_=f"node{number % 9}", stroke_dasharray=DASHES[number % 9]
+    )
+    return element("svg", shape, class_="swatch line", viewBox="0 0 34 8", aria_hidden="true")
 
 
 # --- parts ---------------------------------------------------------------------------------------
@@ -226,7 +234,7 @@ def _grid(frame: Frame, values: Iterable[float], word: Callable[[float], str]) -
 
 def _shades(report: Report, frame: Frame, *, numbered: bool = True) -> Markup:
     """Return a ground behind the time of each fault, with its number above."""
-    parts = []
+    parts, free_x = [], 0.0
     for number, story in enumerate(report.faults, 1):
         fault, until_s = story.span.fault, story.span.until_s
         x1 = frame.x(fault.since_s)
@@ -236,7 +244,9 @@ def _shades(report: Report, frame: Frame, *, numbered: bool = True) -> Markup:
         shape = {"x": x1, "y": TOP, "width": max(1.5, round(x2 - x1, 1)), "height": height}
         parts.append(element("rect", title, class_="fault", **shape))
         if numbered and len(report.faults) <= MOST_LABELS:
-            parts.append(element("text", number, x=x1 + 1, y=TOP - 5, class_="mark"))
+            x = max(x1 + 1, free_x)  # Those that began together stand side by side.
+            parts.append(element("text", number, x=x, y=TOP - 5, class_="mark"))
+            free_x = x + 9 * len(str(number)) + 3
     return joined(*parts)
 
 

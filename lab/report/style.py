@@ -27,9 +27,8 @@ def _colours(palette: Palette) -> str:
 
 _NODES = "\n".join(
     f".node{place} {{ stroke: var(--node{place}); }} circle.node{place} {{ stroke: none;"
-    f" fill: var(--node{place}); }} .line{place} {{ border-top-color: var(--node{place});"
-    f" border-top-style: {'solid' if dash == 'none' else 'dashed'}; }}"
-    for place, dash in enumerate(DASHES)
+    f" fill: var(--node{place}); }}"
+    for place in range(len(DASHES))
 )
 
 STYLE = Markup(
@@ -64,6 +63,7 @@ figure img, section > img { max-width: 100%; }
 .swatch { display: inline-block; width: 22px; height: 0; margin-right: 6px; vertical-align: middle;
   border-top: 3px solid transparent; }
 svg { display: block; width: 100%; height: auto; font: 12px system-ui, sans-serif; }
+svg.swatch.line { width: 34px; height: 8px; border: none; }
 svg text { fill: var(--dim); stroke: none; } svg path, svg line { stroke-width: 1.6; }
 svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
 svg .grid { stroke: var(--line); stroke-width: 1; }

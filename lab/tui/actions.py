@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.widgets import Input
 
+from lab.report.gather import Report
+from lab.tui import story
 from lab.tui.filters import Filter
 from lab.tui.scene import shard_name
 from lab.tui.screens.help import HelpScreen
@@ -17,6 +21,8 @@ _LINE_PANELS = ("lines", "events", "timeline", "facts")
 
 class Actions(Wishes):
     """Selection, page and the actions of `keys.KEYS` that change only the screen."""
+
+    report: Callable[[], Report] | None = None  # Set by who gathers one.
 
     # Selection.
 
@@ -195,6 +201,10 @@ class Actions(Wishes):
             self.copy_to_clipboard(text)
             first = text.splitlines()[0]
             self.notify(first[:60], title="copied")
+
+    def action_save_story(self) -> None:
+        """Write report and picture into a new folder here, and say where."""
+        story.save(self, self.report)
 
     def action_keys(self) -> None:
         """Show all keys, those of the focused panel first, and the legend."""
