@@ -209,8 +209,8 @@ class Gather:
     def _measure(self, told: Measured) -> None:
         for moment in told.moments:
             self._moments.add(moment.at_s, moment)
-            self._asked_s = max(self._asked_s, moment.at_s + 1.0)
-        self._asked_s = max(self._asked_s, *(one.until_s for one in told.outages), 0.0)
+        until_s = (told.verdict.judged_until_s, *(one.until_s for one in told.outages))
+        self._asked_s = max(self._asked_s, *until_s)
         story = LoadStory(began_s=told.began_s, verdict=told.verdict)
         if self._loads and self._loads[-1].began_s == told.began_s:
             self._loads[-1] = story

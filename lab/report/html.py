@@ -86,7 +86,8 @@ def _name(report: Report) -> str:
 def _head(report: Report) -> Markup:
     name, _, shows = report.scenario.partition(": ")
     when = (
-        f"{report.title} · {len(report.nodes)} nodes · {sum(report.statuses.values()):,} shards ·"
+        f"{report.title} · {words.count(len(report.nodes), 'node')} ·"
+        f" {words.count(sum(report.statuses.values()), 'shard')} ·"
         f" {words.moment(report.began_s)} · {words.length(report.ended_s - report.began_s)}"
     )
     return element(

@@ -66,7 +66,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _facts(report: Report) -> str:
     rows = [
-        ("cluster", f"{report.title}, {len(report.nodes)} nodes"),
+        ("cluster", f"{report.title}, {words.count(len(report.nodes), 'node')}"),
         ("began", words.moment(report.began_s)),
         ("lasted", words.length(report.ended_s - report.began_s)),
         ("Raft's promises", words.safety(report)),

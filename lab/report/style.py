@@ -49,9 +49,10 @@ header p { margin: 4px 0; } .dim, footer { color: var(--dim); } footer { margin-
 .lacks { color: var(--warn); padding-left: 18px; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
-th { text-align: left; font-weight: normal; color: var(--dim); }
+a { color: var(--you); }
 th, td { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top;
   overflow-wrap: anywhere; }
+th { text-align: left; font-weight: normal; color: var(--dim); white-space: nowrap; }
 .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .well { color: var(--well); } .harm { color: var(--harm); } .warn { color: var(--warn); }
 .you { color: var(--you); } .strong { font-weight: 600; }

@@ -36,6 +36,11 @@ def length(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def count(number: int, thing: str) -> str:
+    """Return a number of things: `1 shard`, `2,000 shards`."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
 def lasted(report: Report, fault: FaultStory) -> str:
     """Return how long a fault was in force."""
     until_s = fault.span.until_s
