@@ -176,7 +176,7 @@ class Gather:
     def _fault(self, span: Span, outages: tuple[Outage, ...]) -> FaultStory:
         until_s = self._view.now_s if span.until_s is None else span.until_s
         asked = any(load.began_s <= until_s for load in self._loads)
-        asked = asked and self._asked_s >= span.fault.since_s
+        asked = asked and self._asked_s > span.fault.since_s
         out_s = unavailable_s(outages, span.fault.since_s, until_s) if asked else None
         return FaultStory(span=span, unavailable_s=out_s)
 

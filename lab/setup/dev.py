@@ -42,7 +42,10 @@ LOOPS: dict[str, list[str]] = {
     "endure": ["python", "-m", "tests.endurance"],
     "proto": ["python", "proto/generate.py"],
 }  # fmt: skip
-PASSED_ON = ("CI", "TERM", "COLORTERM", "NO_COLOR", "PYTEST_ADDOPTS", "LOLRAFT_BASE_IMAGE")
+PASSED_ON = (
+    "CI", "TERM", "COLORTERM", "NO_COLOR", "PYTEST_ADDOPTS", "LOLRAFT_BASE_IMAGE",
+    "LOLRAFT_ARTIFACTS",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from lab.cluster.runs import known_runs
 from lab.scenarios import script
-from lab.scenarios.run import run
+from tests.kept import run_kept
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 CHOSEN = ("leader_dies", "minority_leader", "one_way_partition", "lost_quorum", "removed_leader")
@@ -15,6 +15,6 @@ CHOSEN = ("leader_dies", "minority_leader", "one_way_partition", "lost_quorum", 
 @pytest.mark.parametrize("name", CHOSEN)
 async def test_it_passes_on_containers(name: str) -> None:
     lines: list[str] = []
-    outcome = await run(script.load(name), "docker", lines.append)
+    outcome = await run_kept(script.load(name), "docker", lines.append)
     assert outcome.passed, "\n".join(lines)
     assert known_runs() == [], "something was left behind"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lab.scenarios import script
-from lab.scenarios.run import run
 from tests.integration.local_lab import left_over
+from tests.kept import run_kept
 
 
 @pytest.mark.parametrize("name", script.names())
@@ -17,6 +17,6 @@ async def test_it_passes_on_local_processes(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     lines: list[str] = []
-    outcome = await run(script.load(name), "local", lines.append)
+    outcome = await run_kept(script.load(name), "local", lines.append)
     assert outcome.passed, "\n".join(lines)
     assert left_over() == ([], [], []), "something was left behind"

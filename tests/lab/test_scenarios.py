@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from lab.observe.recording import read
+from lab.report.gather import of_recording
 from lab.scenarios import headless, script
 from lab.scenarios.play import Outcome
 from lab.scenarios.run import run
+from tests.kept import ARTIFACTS, run_kept
 
 HEAD = "title a test\nshows something\n"
 
@@ -21,7 +23,7 @@ async def played(text: str, seed: int = 1) -> Outcome:
 
 @pytest.mark.parametrize("name", script.names())
 async def test_it_passes_on_simulated_nodes(name: str) -> None:
-    outcome = await run(script.load(name), "sim", lambda line: None, seed=1)
+    outcome = await run_kept(script.load(name), "sim", lambda line: None, seed=1)
     assert outcome.passed, outcome.failed_at
 
 
@@ -122,3 +124,51 @@ def test_only_what_fails_leaves_a_recording(
     assert "failed" in found.last().events[-1].text
     bad.write_text(HEAD + "wait 0.1s\n")
     assert headless.tell_scenarios(str(bad), "sim", 1, bad) == headless.BROKEN
+
+
+# --- what they leave -----------------------------------------------------------------------------
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_only_one_that_fails_leaves_a_recording_and_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ARTIFACTS, str(tmp_path / "deep" / "kept"))
+    good = script.parse("good", HEAD + "expect leader")
+    bad = script.parse("bad", HEAD + "expect no leader within 0.5s")
+    assert (await run_kept(good, "sim", lambda line: None, 1)).passed
+    assert not (await run_kept(bad, "sim", lambda line: None, 1)).passed
+    odd = script.parse("odd", HEAD + "dance n1")
+    with pytest.raises(script.ScenarioError, match="dance"):
+        await run_kept(odd, "sim", lambda line: None, 1)
+    left = files_in(tmp_path)
+    assert left == {
+        f"deep/kept/{name}"
+        for one in ("bad-sim", "odd-sim")
+        for name in (f"{one}.recording", f"{one}/report.html", f"{one}/report.md")
+    }
+    report = of_recording(tmp_path / "deep" / "kept" / "bad-sim.recording")
+    assert report.outcome.startswith("failed: line 3")
+    assert "failed: line 3" in (tmp_path / "deep/kept/bad-sim/report.html").read_text()
+
+
+def test_each_of_several_leaves_a_report_and_an_index(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "names", lambda: ("first_election", "split_vote"))
+    assert headless.tell_scenarios("all", "sim", 1, report=tmp_path) == headless.PASSED
+    index = (tmp_path / "index.html").read_text()
+    for name in ("first_election", "split_vote"):
+        assert (tmp_path / f"{name}-sim" / "report.md").is_file()
+        assert f"{name}-sim/report.html" in index
+    assert "2 of 2" in index
+    assert str(tmp_path / "index.html") in capsys.readouterr().out
+
+
+def test_one_leaves_its_report_where_it_was_told(tmp_path: Path) -> None:
+    assert headless.tell_scenarios("split_vote", "sim", 1, report=tmp_path) == headless.PASSED
+    assert "A split vote" in (tmp_path / "report.html").read_text()
+    assert not (tmp_path / "index.html").exists()
