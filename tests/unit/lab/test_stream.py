@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -174,7 +175,7 @@ def test_a_slow_reader_holds_up_nobody_and_learns_what_it_missed() -> None:
     reader.join()
     lines = b"".join(got).split()
     assert lines[-1] == b"last"
-    after = zip(lines, lines[1:], strict=False)
+    after = pairwise(lines)
     dropped = sum(int(count) for word, count in after if word == b"dropped")
     assert dropped + sum(line == b"x" * 100 for line in lines) == MOST_LINES + 5_000
 
