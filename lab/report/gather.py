@@ -220,8 +220,7 @@ class Gather:
         self._ended.extend(
             one for one in self._lasting if not any(_goes_on(one, now) for now in told.outages)
         )
-        over = [one for one in told.outages if one.until_s < told.at_s]
-        self._ended.extend(one for one in over if one not in self._ended)
+        self._ended.extend(one for one in told.outages if one.until_s < told.at_s)
         self._lasting = tuple(one for one in told.outages if one.until_s >= told.at_s)
 
 

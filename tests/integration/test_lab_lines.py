@@ -102,7 +102,11 @@ def test_plain_tells_a_scenario_and_its_report_has_it_too(backend: str, tmp_path
     assert str(folder / "report.html") in err
     page = (folder / "report.html").read_text()
     assert "The leader dies" in page
-    assert page == html.page(of_recording(tmp_path / "f")), "made live and from its recording"
+    report = of_recording(tmp_path / "f")
+    assert page == html.page(report), "made live and from its recording"
+    verdict = report.loads[-1].verdict
+    counted = sum(one.answered for _, one in report.moments.points)
+    assert counted == verdict.acknowledged + verdict.read > 0, "up to its very end"
 
 
 def test_a_scenario_that_fails_is_said_by_the_status(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from lab.chronicle import Chronicle
 from lab.faults import Fault, FaultKind
 from lab.observe.account import MOST_SPANS, Span
 from lab.observe.fold import MOST_EVENTS
+from lab.observe.happenings import ClusterChanged, Happening, Measured, Ticked
 from lab.observe.recording import MAGIC, RecordingError
 from lab.observe.view import EventView
 from lab.report import html, markdown, words
@@ -26,6 +27,8 @@ from lab.sim.cluster import SimCluster
 from lab.workload.beside import LoadBeside
 from lab.workload.load import Verdict
 from lab.workload.measure import Moment
+from lab.workload.telling import Teller
+from lab.workload.view import LoadView
 
 BAD = "</title><script>alert(1)</script>\x1b[2J\x00|`_*\n# <b onclick='x' \"y\"&amp; \ud800"
 VOID = ("meta", "img", "br")
@@ -173,6 +176,38 @@ async def _given_up() -> Chronicle:
     return chronicle
 
 
+def seconds(*counts: int, began_s: float = 10.5) -> LoadView:
+    moments = (Moment(at_s=10 + n, answered=count) for n, count in enumerate(counts))
+    return LoadView(began_s=began_s, moments=tuple(moments))
+
+
+def test_a_load_is_told_by_whole_seconds_and_the_last_as_it_is() -> None:
+    teller = Teller()
+    assert teller.news(LoadView(), 10.2) is None, "there is none yet"
+    first = teller.news(seconds(3, 4), 11.2)
+    second = teller.news(seconds(3, 9), 11.9)
+    assert first is not None
+    assert [one.answered for one in first.moments] == [3]
+    assert second is None, "nothing is new"
+    last = teller.news(seconds(3, 9, 5), 12.3, final=True)
+    assert last is not None
+    assert [one.answered for one in last.moments] == [9, 5]
+    other = teller.news(seconds(7, began_s=10.9), 13.0)
+    assert other is not None, "another load"
+    assert [one.answered for one in other.moments] == [7]
+
+
+def test_how_the_lab_cleans_up_is_not_told() -> None:
+    chronicle, heard = Chronicle(), list[Happening]()
+    chronicle.listeners.append(lambda happening, view: heard.append(happening))
+    chronicle.load = lambda: seconds(3)
+    chronicle.finish()
+    chronicle.finish()
+    chronicle.take(ClusterChanged(at_s=20.0, nodes=(), faults=()))
+    chronicle.take(Ticked(at_s=21.0))
+    assert [type(one) for one in heard] == [Measured]
+
+
 def test_a_series_is_thinned_out_and_loses_no_peak() -> None:
     series = Series(max, 8)
     for at_s in range(100):
@@ -288,10 +323,17 @@ def test_a_page_is_well_formed_and_needs_nothing_else(told: Run) -> None:
 
 
 def test_plots_stay_within_their_frames(told: Run) -> None:
-    page = html.page(told.report)
-    for drawn in re.findall(r'<path d="([^"]*)"', page):
-        numbers = [float(one) for one in re.findall(r"-?\d+\.?\d*", drawn)]
-        assert all(0 <= one <= 960 for one in numbers), drawn
+    kill = told.report.faults[0].span
+    late = replace(told.report, began_s=kill.fault.since_s + 1.0)  # What was before is cut off.
+    for report in (told.report, late):
+        page = html.page(report)
+        for drawn in re.findall(r'<path d="([^"]*)"', page):
+            numbers = [float(one) for one in re.findall(r"-?\d+\.?\d*", drawn)]
+            assert all(0 <= one <= 960 for one in numbers), drawn
+        for tag, given in readers(page).seen:
+            if tag == "rect":
+                x, width = float(given["x"] or ""), float(given["width"] or "")
+                assert 62 <= x <= x + width <= 948
 
 
 def test_hostile_texts_stay_texts() -> None:
