@@ -76,19 +76,29 @@ class Account:
 
     spans: tuple[Span, ...] = ()
     view: ClusterView | None = None
+    earlier: ClusterView | None = None  # The picture before that.
 
     def after(self, view: ClusterView) -> Account:
         """Return the account with *view* in it."""
-        before = self.view or view
         known = {span.fault.number for span in self.spans}
         here = {fault.number for fault in view.faults}
         spans = [_grown(span, view, here) for span in self.spans]
         for fault in view.faults:
             if fault.number not in known:
                 names = struck(fault.kind, fault.nodes)
+                before = self._before(names) or view
                 expected = consequence(before, fault.kind, names, fault.links)
                 spans.append(_grown(Span(fault=fault, expected=expected), view, here))
-        return Account(tuple(spans[-MOST_SPANS:]), view)
+        return Account(tuple(spans[-MOST_SPANS:]), view, self.view)
+
+    def _before(self, names: tuple[str, ...]) -> ClusterView | None:
+        """Return the newest picture in which *names* run: a node is gone before its fault is told."""
+        for picture in (self.view, self.earlier):
+            if picture is not None and all(
+                node.state == "running" for node in picture.nodes if node.name in names
+            ):
+                return picture
+        return self.view
 
 
 def struck(kind: FaultKind, nodes: tuple[str, ...]) -> tuple[str, ...]:

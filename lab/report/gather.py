@@ -7,6 +7,7 @@ kept is bounded, however long the run: series are thinned out, and of events the
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -134,7 +135,9 @@ class Gather:
             case Noted(event=event):
                 self._hear(event)
                 self._look(view)
-            case Ticked() | ClusterChanged():  # A fault's consequence is told by what was before.
+            case ClusterChanged() if view.faults == self._view.faults:
+                pass  # A node is gone: what that means is told from the picture before.
+            case Ticked() | ClusterChanged():
                 self._look(view)
             case _:
                 pass  # It is in the picture of the next tick.
@@ -194,7 +197,8 @@ class Gather:
             if not known or known[-1].word != word:
                 known.append(State(from_s=view.now_s, word=word))
         for pair, link in view.links.items():
-            if link.receiver in heard:  # What a paused or dead node believed is no news.
+            # What a paused or dead node believed is no news, and whom it never heard it cannot miss.
+            if link.receiver in heard and math.isfinite(link.last_heard_s):
                 series = self._phi.get(pair)
                 if series is None:
                     series = self._phi[pair] = Series(max, MOST_PHIS, PHI_S)

@@ -104,6 +104,7 @@ def test_plain_tells_a_scenario_and_its_report_has_it_too(backend: str, tmp_path
     assert "The leader dies" in page
     report = of_recording(tmp_path / "f")
     assert page == html.page(report), "made live and from its recording"
+    assert report.faults[0].span.expected.elections == 1, "it was the leader that was killed"
     verdict = report.loads[-1].verdict
     counted = sum(one.answered for _, one in report.moments.points)
     assert counted == verdict.acknowledged + verdict.read > 0, "up to its very end"

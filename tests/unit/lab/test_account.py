@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 
 from lab.faults import Fault, FaultKind
 from lab.observe.account import Account, consequence, crossing_s
@@ -31,6 +32,23 @@ def test_each_shard_of_a_dead_leader_is_expected_to_elect() -> None:
     assert not expected.harms
     assert f"{expected.elections} elections in about" in str(expected)
     assert consequence(live, FaultKind.STOP, ("n1",)).detected_s == 0.0
+
+
+def test_a_node_that_is_gone_before_its_fault_is_told_was_there() -> None:
+    live = replace(CALM, nodes=tuple(replace(n, reported_at_s=CALM.now_s) for n in CALM.nodes))
+    gone = replace(
+        live,
+        nodes=tuple(replace(n, state="killed") if n.name == "n1" else n for n in live.nodes),
+        shards=MappingProxyType(
+            {
+                number: replace(one, leader=None if one.leader == "n1" else one.leader)
+                for number, one in live.shards.items()
+            }
+        ),
+    )
+    told = replace(gone, faults=(kill(1, "n1", CALM.now_s),))
+    (span,) = Account().after(live).after(gone).after(told).spans
+    assert span.expected.elections == _leads("n1") > 0
 
 
 def test_a_second_death_of_three_takes_every_majority() -> None:
