@@ -92,7 +92,7 @@ class Account:
         return Account(tuple(spans[-MOST_SPANS:]), view, self.view)
 
     def _before(self, names: tuple[str, ...]) -> ClusterView | None:
-        """Return the newest picture in which *names* run: a node is gone before its fault is told."""
+        """Return the newest picture in which *names* run: they go before their fault is told."""
         for picture in (self.view, self.earlier):
             if picture is not None and all(
                 node.state == "running" for node in picture.nodes if node.name in names

@@ -197,7 +197,7 @@ class Gather:
             if not known or known[-1].word != word:
                 known.append(State(from_s=view.now_s, word=word))
         for pair, link in view.links.items():
-            # What a paused or dead node believed is no news, and whom it never heard it cannot miss.
+            # What a dead node believed is no news, and whom one never heard, one cannot miss.
             if link.receiver in heard and math.isfinite(link.last_heard_s):
                 series = self._phi.get(pair)
                 if series is None:

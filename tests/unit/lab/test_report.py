@@ -96,7 +96,7 @@ def test_a_report_has_what_happened(told: Run) -> None:
     assert report.loads[0].verdict.judged > 100
     assert report.loads[0].verdict.word == "linearizable so far"
     states = {node.name: [state.word for state in node.states] for node in report.nodes}
-    assert states[told.killed] == ["silent", "running", "killed", "silent", "running"]
+    assert states[told.killed] == ["running", "killed", "silent", "running"]
     assert sum(words_[-1] == "paused" for words_ in states.values()) == 1
     assert any(event.kind == "elected" for event in report.events)
     assert report.lacks == ()
