@@ -99,7 +99,7 @@ def _faults(report: Report) -> str:
 
 
 def _plots(report: Report) -> str:
-    """Return rows of blocks, each from nothing to its own highest value."""
+    """Return rows of blocks, each from nothing to its highest value, phi at least to suspicion."""
     moments, width_s = report.moments.points, report.moments.width_s
     rows: list[tuple[str, list[tuple[float, float]], float, Callable[[float], str]]] = []
     if moments:
@@ -124,7 +124,8 @@ def _plots(report: Report) -> str:
     lines = [f"{'faults':>12} {_shaded(faults, began_s, room_s)}"]
     for name, points, wide_s, word in rows:
         most = max(value for _, value in points)
-        drawn = _spark(points, wide_s, began_s, room_s, most)
+        top = max(most, report.threshold) if name.startswith("phi") else most
+        drawn = _spark(points, wide_s, began_s, room_s, top)
         lines.append(f"{clean(name)[:12]:>12} {drawn}  up to {word(most)}")
     return "```text\n" + "\n".join(line.replace("```", "'''") for line in lines) + "\n```"
 

@@ -371,6 +371,8 @@ def test_the_summary_says_what_the_page_says(told: Run) -> None:
         assert words.unavailable(fault) in text
     for said in ("SAFE", "linearizable so far", "answers/s", "p99", "phi of n1", "screen.svg"):
         assert said in text
+    row = next(line for line in text.splitlines() if line.lstrip().startswith("phi of n"))
+    assert row.count("▁") > 20, "calm is low: the scale reaches up to suspicion"
     bars = next(line for line in text.splitlines() if line.lstrip().startswith("answers/s"))
     assert len(set(bars)) > 5, bars
 
