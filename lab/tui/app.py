@@ -14,13 +14,13 @@ from textual.widgets import Input, Label
 
 from lab.cluster.interface import Cluster
 from lab.observe.account import Account
+from lab.observe.history import PhiHistory
 from lab.observe.view import ClusterView
 from lab.tui import keys
 from lab.tui.actions import Actions
 from lab.tui.commands import LabCommands
 from lab.tui.deeds import Deeds
 from lab.tui.desk import Desk
-from lab.tui.history import PhiHistory
 from lab.tui.paint import ASCII, UNICODE, Look
 from lab.tui.picture import portable, write
 from lab.tui.plan import WIDE, Shape, plan

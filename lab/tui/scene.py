@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 from lab.faults import FaultKind
 from lab.observe.account import Account
+from lab.observe.history import PhiHistory
 from lab.observe.judge import SILENT_S
 from lab.observe.view import ClusterView, LinkView, NodeView, ReplicaView, ShardView
 from lab.tui.filters import Filter
-from lab.tui.history import PhiHistory
 from lab.tui.paint import Look, span_s
 from lab.workload.view import LoadView
 
