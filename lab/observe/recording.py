@@ -133,9 +133,7 @@ class Reading:
     """A file that is read happening by happening."""
 
     first: ClusterView
-    size_bytes: int
     _data: bytes = field(repr=False)
-    done_bytes: int = 0  # So much of it was read.
     ends_early: bool = False  # Its last block is not whole: known when all is read.
 
     def happenings(self) -> Iterator[tuple[bytes, Happening]]:
@@ -151,7 +149,6 @@ class Reading:
                     self.ends_early = True  # Its checksum is right: whoever wrote it erred.
                     return
                 yield line, happening
-                self.done_bytes += len(line)
 
 
 def begin_to_read(path: Path) -> Reading:
@@ -177,7 +174,7 @@ def begin_to_read(path: Path) -> Reading:
             " open it with the version that made it"
         )
     first = ClusterView(title=title, backend=backend, verdict="UNKNOWN")
-    return Reading(first, len(data), data[end + 1 :])
+    return Reading(first, data[end + 1 :])
 
 
 def read(path: Path) -> Recording:
