@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab.cluster.interface import Cluster, ClusterError
+from lab.observe.deck import Deck
 from lab.observe.happenings import Happening
 from lab.observe.judge import reachable
 from lab.observe.recording import Recorder
@@ -48,6 +49,28 @@ def watched(cluster: Cluster, record: Path | None) -> Iterator[Watcher | SimWatc
         yield watcher
     finally:
         recorder.close()
+
+
+@contextmanager
+def taped(cluster: Cluster, record: Path | None) -> Iterator[tuple[Watcher | SimWatcher, Deck]]:
+    """
+    Give who looks at the nodes, and the tape of what it sees, which is recorded to *record* too.
+
+    Raises:
+        ClusterError: the recording cannot be written.
+    """
+    watcher = watcher_of(cluster, lambda happening: deck.take(happening, watcher.view))
+    deck = Deck(watcher.view)
+    try:
+        if record is not None:
+            deck.record(record)
+    except OSError as broken:
+        raise ClusterError(f"no recording can be written: {broken}") from broken
+    try:
+        yield watcher, deck
+    finally:
+        with suppress(OSError):  # Of a full disk the screen has told.
+            deck.stop()
 
 
 def client_of(cluster: Cluster, ids: Sequence[NodeId] | None = None) -> RaftClient | SimClient:

@@ -77,9 +77,9 @@ class Recorder:
         if begun is not None:
             self.take(begun)
 
-    def take(self, happening: Happening) -> None:
-        """Add one happening."""
-        line = encode(happening)
+    def take(self, happening: Happening, line: bytes | None = None) -> None:
+        """Add one happening; *line* is what `encode` makes of it, where that is known."""
+        line = encode(happening) if line is None else line
         self._lines.append(line)
         self._waiting_bytes += len(line)
         self._since_s = min(self._since_s, happening.at_s)

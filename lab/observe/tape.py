@@ -106,8 +106,13 @@ class Tape:
 
     def take(
         self, happening: Happening, view: ClusterView | None = None, line: bytes | None = None
-    ) -> None:
-        """Add what happened; *view* is the picture after it and *line* its code, where known."""
+    ) -> bytes:
+        """
+        Add what happened, and return it as a line of a recording.
+
+        *view* is the picture after it and *line* that line, where they are known.
+        """
+        line = encode(happening) if line is None else line
         before = self.newest
         block = self._blocks[-1]
         if len(block.lines) == EVERY:
@@ -116,7 +121,7 @@ class Tape:
             block = _Block(self.end, before)
             self._blocks.append(block)
             self._forget()
-        block.lines.append(encode(happening) if line is None else line)
+        block.lines.append(line)
         self.newest = before.after(happening, view)
         self.end += 1
         self._times.append(self.newest.view.now_s)
@@ -124,6 +129,7 @@ class Tape:
             self.events.append(self.end)
             if _is_election(happening, before.view, self.newest.view):
                 self.elections.append(self.end)
+        return line
 
     def _forget(self) -> None:
         """Drop the oldest blocks, when they are too old or all of them too much."""
