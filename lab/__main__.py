@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
             scenario=options.scenario,
             record=options.record,
+            replay=options.replay,
         )
         return asyncio.run(show(wishes, say))
     except (ClusterError, LolraftError, ScenarioError) as broken:

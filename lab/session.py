@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.attach import client_of, is_led, watched
+from lab.attach import client_of, is_led, taped
 from lab.cluster import runs
 from lab.cluster.connect import ConnectedCluster
 from lab.cluster.docker import DockerCluster, sweep_run, sweep_unknown, why_no_docker
 from lab.cluster.interface import Cluster, ClusterError
 from lab.cluster.local import LocalCluster, end_processes, sweep
+from lab.cluster.replayed import ReplayedCluster
+from lab.observe.replay import open_replay
 from lab.observe.watch import Watcher
 from lab.scenarios.play import play
 from lab.scenarios.run import cluster_for, stage_of
@@ -51,6 +53,7 @@ class Wishes:
     seed: int | None = None  # Of a simulated cluster.
     scenario: str | None = None
     record: Path | None = None  # A file for what is seen.
+    replay: Path | None = None  # One to see again, with no cluster.
 
 
 def choose(wishes: Wishes, progress: Progress) -> Cluster:
@@ -100,13 +103,15 @@ def _why_no_containers(progress: Progress) -> str:
 
 async def show(wishes: Wishes, progress: Progress) -> int:
     """Run the lab until the user leaves, whichever way; nothing stays that should not."""
+    if wishes.replay is not None:
+        return await show_again(wishes.replay, progress, ascii_glyphs=wishes.ascii_glyphs)
     heal_orphans(progress)
     script = load(wishes.scenario) if wishes.scenario else None
     cluster = choose(wishes, progress) if script is None else _stage_for(script, wishes, progress)
     playing: asyncio.Task[object] | None = None
     leaving: Leaving | None = None
     client: RaftClient | SimClient | None = None
-    with watched(cluster, wishes.record) as watcher, _signals_end_this_task() as signals:
+    with taped(cluster, wishes.record) as (watcher, deck), _signals_end_this_task() as signals:
         try:
             await cluster.start(progress)
             watcher.start()
@@ -115,7 +120,8 @@ async def show(wishes: Wishes, progress: Progress) -> int:
             if script is not None:
                 stage = stage_of(cluster, watcher, client)
                 playing = asyncio.ensure_future(play(script, stage, _to_nobody, pace_s=PACE_S))
-            app = LabApp(watcher, cluster, client, ascii_glyphs=wishes.ascii_glyphs)
+            glyphs = wishes.ascii_glyphs
+            app = LabApp(watcher, cluster, client, ascii_glyphs=glyphs, deck=deck)
             leaving = await app.run_async()
         except asyncio.CancelledError:
             pass  # By a signal: the screen may also swallow it and return.
@@ -124,10 +130,26 @@ async def show(wishes: Wishes, progress: Progress) -> int:
                 playing.cancel()
                 await asyncio.gather(playing, return_exceptions=True)
             await _whatever_comes(_end(cluster, watcher, client, leaving is Leaving.KEEP))
+    if deck.saved is not None:
+        progress(f"a promise was broken: ./log --replay {deck.saved} shows it")
     if signals:
         progress(f"stopped by {signals[0].name}")
     if leaving is Leaving.KEEP and cluster.backend != "connect":
         progress("the cluster runs on; ./log shows it again, ./log heal ends it")
+    return 0
+
+
+async def show_again(path: Path, progress: Progress, *, ascii_glyphs: bool = False) -> int:
+    """
+    Show a recording: nothing is started, and nothing is left.
+
+    Raises:
+        RecordingError: it cannot be read.
+    """
+    replay = open_replay(path, progress)
+    gone = ReplayedCluster(replay.tape.first.title)
+    with _signals_end_this_task(), suppress(asyncio.CancelledError):
+        await LabApp(replay, gone, gone, ascii_glyphs=ascii_glyphs, replay=replay).run_async()
     return 0
 
 
@@ -263,11 +285,25 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="F",
         help="to a file; --headless: a folder, of what fails",
     )
+    parser.add_argument("--replay", type=Path, metavar="F", help="see a recording again")
     parser.add_argument("--headless", action="store_true", help="without a screen: pass or fail")
     parser.add_argument("--seed", type=int, help="of a simulated cluster (--backend sim)")
     parser.add_argument("--new", action="store_true", help="do not go on with one left running")
     parser.add_argument("--ascii", action="store_true", help="plain signs")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.replay is not None and (others := _given_beside_replay(parser, options)):
+        parser.error(f"--replay shows what was recorded, with no cluster: leave out {others}")
+    return options
+
+
+def _given_beside_replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str:
+    """Return what asks for a cluster, although a recording has none."""
+    beside = ("--backend", "--nodes", "--shards", "--app", "--connect", "--scenario", "--record",
+              "--headless", "--seed", "--new")  # fmt: skip
+    given = [name for name in beside if getattr(options, name[2:]) != parser.get_default(name[2:])]
+    if options.command is not None:
+        given.append(options.command)
+    return ", ".join(given)
 
 
 def say(line: str) -> None:

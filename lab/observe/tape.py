@@ -91,8 +91,9 @@ class Tape:
         self._blocks = [_Block(0, self.newest)]
         self._bytes = 0
         self._times: list[float] = [first.now_s]  # Of each position from `start` on.
-        self._lines: list[bytes] = []  # Of the block that was looked at last,
-        self._seen: dict[int, Picture] = {}  # and its pictures: the first, and those of events.
+        self._lines: list[bytes] = []  # Of the block that was looked at last:
+        self._seen: dict[int, Picture] = {}  # its pictures: the first, and those of events,
+        self._asked = 0  # and the one that was looked at last.
 
     @property
     def start(self) -> int:
@@ -165,6 +166,9 @@ class Tape:
             at += 1
             if at in events:
                 self._seen[at] = picture
+        if self._asked != block.position and self._asked not in self.events:
+            self._seen.pop(self._asked, None)
+        self._seen[position], self._asked = picture, position
         return picture
 
     def view_at(self, position: int) -> ClusterView:
@@ -178,6 +182,10 @@ class Tape:
     def time_at(self, position: int) -> float:
         """Return the time of a position."""
         return self._times[max(0, min(position, self.end) - self.start)]
+
+    def number_of(self, position: int) -> int:
+        """Return how many events there are up to *position*."""
+        return bisect_right(self.events, position)
 
     # --- writing it down -------------------------------------------------------------------------
 

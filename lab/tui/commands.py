@@ -19,9 +19,10 @@ _GROUP_OF_PANEL = {
     "nodes": "node", "facts": "node", "map": "shard", "logs": "shard", "shard": "shard",
     "table": "shard", "attention": "shard", "roles": "shard", "links": "link",
     "phi": "link", "load": "load", "throughput": "load", "latency": "load", "faults": "link",
+    "timeline": "time", "events": "time",
 }  # fmt: skip
 
-_ORDER = ("node", "link", "shard", "load", "view", "go")
+_ORDER = ("node", "link", "shard", "load", "time", "view", "go")
 
 Command = tuple[str, str, Callable[[], object]]  # Title, help, what it does.
 

@@ -14,6 +14,7 @@ _SHOWN = {
     "left": "←", "right": "→", "up": "↑", "down": "↓", "escape": "esc", "enter": "enter",
     "plus": "+", "minus": "-", "left_square_bracket": "[", "right_square_bracket": "]",
     "left_parenthesis": "(", "right_parenthesis": ")",
+    "full_stop": ".", "comma": ",", "less_than_sign": "<", "greater_than_sign": ">",
     "shift+tab": "⇧tab", "pageup": "pgup", "pagedown": "pgdn",
 }  # fmt: skip
 
@@ -31,6 +32,11 @@ class Key:
     title: str = ""  # In the palette: `Group: verb object`; empty: not there.
     footer: int = 99  # Small numbers come first and survive on narrow screens; 99: not there.
     panels: tuple[str, ...] = ()  # Where it is the first thing to know.
+
+    @property
+    def touches(self) -> bool:
+        """Return whether it acts on the cluster, not only on the screen or on time."""
+        return self.group in ("node", "link", "shard", "load")
 
     @property
     def shown(self) -> str:
@@ -158,6 +164,25 @@ KEYS: tuple[Key, ...] = (
         says="hand leadership of {shard} to {target}",
         title="Shard: transfer leadership of {shard} to {target}", footer=32,
         panels=("logs", "map", "shard")),
+    # Time.
+    Key(id="hold", keys="z,space", action="hold", group="time", label="hold",
+        says="stop the picture, the cluster goes on; again returns to now; plays a recording",
+        title="Time: hold the picture", footer=33),
+    Key(id="event_back", keys="comma", action="to_event(-1)", group="time", label="back",
+        says="one event back: what was shown just after it", title="Time: one event back",
+        footer=34, panels=("timeline", "events")),
+    Key(id="event_on", keys="full_stop", action="to_event(1)", group="time", label="on",
+        says="one event on; in the simulator, at the newest, on to what happens next",
+        title="Time: one event on", panels=("timeline", "events")),
+    Key(id="election_back", keys="less_than_sign", action="to_election(-1)", group="time",
+        label="election back", says="one election back", title="Time: one election back",
+        panels=("timeline", "events")),
+    Key(id="election_on", keys="greater_than_sign", action="to_election(1)", group="time",
+        label="election on", says="one election on", title="Time: one election on",
+        panels=("timeline", "events")),
+    Key(id="record", keys="R", action="record", group="time", label="record",
+        says="to a file here, with what was taped so far; again ends it",
+        title="Record: start or stop", footer=36),
     # Views.
     Key(id="filter", keys="slash", action="filter", group="view", label="filter",
         says="shards: electing, !ok, n2, term>8, lag>100; lines: any words, ! inverts",
@@ -174,8 +199,6 @@ KEYS: tuple[Key, ...] = (
         panels=("map",)),
     Key(id="maximise", keys="o", action="maximise", group="view", label="large",
         says="this panel alone, and back", title="View: this panel alone"),
-    Key(id="hold", keys="z", action="hold", group="view", label="hold",
-        says="stop the picture; the cluster goes on", title="View: hold the picture", footer=33),
     Key(id="copy", keys="y", action="copy", group="view", label="copy",
         says="copy what is under the cursor", title="View: copy what is under the cursor"),
     Key(id="palette", keys="colon,ctrl+p", action="command_palette", group="view",
@@ -189,7 +212,7 @@ KEYS: tuple[Key, ...] = (
 
 GROUPS = {
     "move": "Move", "go": "Pages", "node": "The node", "link": "Links and faults",
-    "shard": "The shard", "load": "The load", "view": "The screen",
+    "shard": "The shard", "load": "The load", "time": "Time", "view": "The screen",
 }  # fmt: skip
 
 

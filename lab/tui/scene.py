@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from lab.faults import FaultKind
 from lab.observe.account import Account
+from lab.observe.deck import Recorded
 from lab.observe.history import PhiHistory
 from lab.observe.judge import SILENT_S
 from lab.observe.view import ClusterView, LinkView, NodeView, ReplicaView, ShardView
@@ -60,6 +61,21 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where on the tape a picture is."""
+
+    is_past: bool  # Something has happened since.
+    age_s: float  # How much older it is than the newest.
+    at_s: float  # How long after the beginning of the tape it was.
+    length_s: float  # Of the tape.
+    event: int  # So many events had happened,
+    events: int  # of these.
+    replay: bool = False  # The tape is a file: there is no now.
+    playing: bool = False
+    ends_early: bool = False  # The end of the file is damaged.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """One moment of the screen; equal scenes paint equal lines."""
 
@@ -75,6 +91,8 @@ class Scene:
     picked: bool = False  # A node or link was picked by hand; else phi shows the gravest pair.
     index: int | None = None  # The log cursor; None follows the newest.
     held: bool = False
+    place: Place | None = None  # None: the newest picture of a cluster that lives.
+    recorded: Recorded | None = None  # The file that is being written.
     order: str = "shard"
     descending: bool = False
     colouring: str = "leader"
@@ -83,6 +101,11 @@ class Scene:
     load: LoadView = field(default_factory=LoadView)
     fault: int | None = None  # The number of the one under the cursor of page 7.
     account: Account = field(default_factory=Account)
+
+    @property
+    def is_past(self) -> bool:
+        """Return whether this is not how things are now."""
+        return self.place is not None and self.place.is_past
 
     @property
     def shard(self) -> ShardView | None:
