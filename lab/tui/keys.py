@@ -165,7 +165,7 @@ KEYS: tuple[Key, ...] = (
         title="Shard: transfer leadership of {shard} to {target}", footer=32,
         panels=("logs", "map", "shard")),
     # Time.
-    Key(id="hold", keys="z,space", action="hold", group="time", label="hold",
+    Key(id="hold", keys="z,space", action="hold", group="time", label="{hold}",
         says="stop the picture, the cluster goes on; again returns to now; plays a recording",
         title="Time: hold the picture", footer=33),
     Key(id="event_back", keys="comma", action="to_event(-1)", group="time", label="back",
@@ -173,13 +173,14 @@ KEYS: tuple[Key, ...] = (
         footer=34, panels=("timeline", "events")),
     Key(id="event_on", keys="full_stop", action="to_event(1)", group="time", label="on",
         says="one event on; in the simulator, at the newest, on to what happens next",
-        title="Time: one event on", panels=("timeline", "events")),
+        title="Time: one event on",
+        footer=35, panels=("timeline", "events")),
     Key(id="election_back", keys="less_than_sign", action="to_election(-1)", group="time",
         label="election back", says="one election back", title="Time: one election back",
-        panels=("timeline", "events")),
+        footer=37, panels=("timeline", "events")),
     Key(id="election_on", keys="greater_than_sign", action="to_election(1)", group="time",
         label="election on", says="one election on", title="Time: one election on",
-        panels=("timeline", "events")),
+        footer=38, panels=("timeline", "events")),
     Key(id="record", keys="R", action="record", group="time", label="record",
         says="to a file here, with what was taped so far; again ends it",
         title="Record: start or stop", footer=36),
@@ -232,6 +233,7 @@ def filled(scene: Scene | None) -> Mapping[str, str]:
     cut = scene is not None and link in scene.summary.cut_links
     return {
         "node": node.name if node else "node",
+        "hold": _hold(scene),
         "pause": "resume" if node and node.state == "paused" else "pause",
         "stop": "start" if node and is_down(node) else "stop",
         "shard": shard_name(scene.shard_id) if scene and scene.shard_id is not None else "shard",
@@ -242,6 +244,13 @@ def filled(scene: Scene | None) -> Mapping[str, str]:
         "receiver": link[1],
         "target": transfer_target(scene) or "another voter",
     }
+
+
+def _hold(scene: Scene | None) -> str:
+    place = scene.place if scene else None
+    if place is not None and place.replay:
+        return "stop" if place.playing else "play"
+    return "now" if scene is not None and scene.held else "hold"
 
 
 def transfer_target(scene: Scene | None) -> str | None:
