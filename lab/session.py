@@ -32,6 +32,7 @@ from lab.sim.watch import SimWatcher
 from lab.tui.app import LabApp
 from lab.tui.ports import Leaving
 from lolraft.client import RaftClient
+from lolraft.errors import ConfigError
 
 PACE_S = 1.0  # Between two steps of a scenario on the screen.
 LED_S = 20.0  # A cluster that takes longer to have leaders is shown as it is.
@@ -139,14 +140,27 @@ async def show(wishes: Wishes, progress: Progress) -> int:
     return 0
 
 
+def must_be_terminal() -> None:
+    """
+    Refuse to draw where nobody sees it.
+
+    Raises:
+        ConfigError: the output is no terminal.
+    """
+    if not sys.stdout.isatty():
+        raise ConfigError("the screen needs a terminal; this output is none")
+
+
 async def show_again(path: Path, progress: Progress, *, ascii_glyphs: bool = False) -> int:
     """
     Show a recording: nothing is started, and nothing is left.
 
     Raises:
         RecordingError: it cannot be read.
+        ConfigError: there is no screen to show it on.
     """
     replay = open_replay(path, progress)
+    must_be_terminal()
     gone = ReplayedCluster(replay.tape.first.title)
     with _signals_end_this_task(), suppress(asyncio.CancelledError):
         await LabApp(replay, gone, gone, ascii_glyphs=ascii_glyphs, replay=replay).run_async()

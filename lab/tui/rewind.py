@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from textual.dom import DOMNode
@@ -132,7 +132,7 @@ class Rewind(Wishes):
         if self._at >= tape.end:
             self._alarmed = None
             self.show_at(tape.events[0] if tape.events else tape.start)
-        self._rolling, self.held = (time.monotonic(), tape.time_at(self._at)), False
+        self._rolling, self.held = (monotonic(), tape.time_at(self._at)), False
 
     def roll(self) -> None:
         """Show what a recording that plays has come to."""
@@ -140,7 +140,7 @@ class Rewind(Wishes):
         if self._rolling is None or tape is None:
             return
         since_s, from_s = self._rolling
-        position = tape.position_at(from_s + time.monotonic() - since_s)
+        position = tape.position_at(from_s + monotonic() - since_s)
         if position > self._at:
             self.show_at(position)
         if position >= tape.end:
