@@ -12,6 +12,7 @@ from lab.tui.paint import Line, ink
 from lab.tui.scene import Scene
 from lab.tui.widgets.panel import Page, Panel
 
+_TRAVEL = ("event_back", "event_on", "election_back", "election_on")
 _PINNED = ("help", "palette")
 
 
@@ -32,7 +33,7 @@ class KeyLine(Panel, can_focus=False):
 
     def inputs(self, scene: Scene) -> tuple[object, ...]:
         """Depend on the labels."""
-        return (*filled(scene).values(), scene.is_past)
+        return (*filled(scene).values(), scene.is_past, scene.place is None)
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
         """Lay keys from the left while they fit, and the pinned ones at the right."""
@@ -75,6 +76,8 @@ class KeyLine(Panel, can_focus=False):
 
 def _works(key: Key, scene: Scene) -> bool:
     """Return whether a key does more than say why not: the past cannot be changed."""
+    if scene.place is None and key.id in _TRAVEL:
+        return False  # It works, but first things first.
     return not (scene.is_past and key.touches)
 
 
