@@ -141,6 +141,24 @@ async def test_without_a_tape_there_is_no_past_and_it_says_so() -> None:
         assert "nothing can be recorded" in lab.toasts
 
 
+async def test_the_past_has_no_load_and_asks_for_no_logs(tmp_path: Path) -> None:
+    async with taped(tmp_path) as (lab, source):
+        lab.app.load = demo.FakeLoad()  # type: ignore[assignment]  # It only shows a view.
+        await lab.press("6")
+        assert "writes acknowledged" in lab.text()
+        asked: list[object] = []
+        source.select = lambda *what: asked.append(what)  # type: ignore[method-assign,assignment]
+        await lab.press("comma", "comma")
+        assert "the load is not taped: z returns to now and to it" in lab.text()
+        assert "lin" not in top(lab.text())
+        lab.app.choose("index", 1)
+        await lab.pilot.pause()
+        assert asked == []
+        await lab.press("z")
+        assert "writes acknowledged" in lab.text()
+        assert asked
+
+
 # Time that stands still.
 
 
