@@ -41,7 +41,7 @@ def come(world: World) -> Course:
     dead = who_may_stay_dead(world) if world.plan.leaves_dead else ()
     world.ambushes = None
     world.nemesis.heal(dead)
-    world.note(f"peace, but for {dead}" if dead else "peace")
+    world.note(f"peace, but for {' '.join(dead)}" if dead else "peace")
     world.clock.after(1.0, _end_clients, world)
     began_s = world.clock.now_s
     for shard_id in world.plan.shards:
