@@ -7,15 +7,15 @@ from textual.widgets import Input
 from lab.tui.filters import Filter
 from lab.tui.scene import shard_name
 from lab.tui.screens.help import HelpScreen
+from lab.tui.steering import Steering
 from lab.tui.widgets.panel import Panel
-from lab.tui.wishes import Wishes
 
 ORDERS = ("shard", "trouble", "lag", "term", "leader", "commit")
 COLOURINGS = ("leader", "term", "lag")
 _LINE_PANELS = ("lines", "events", "timeline", "facts")
 
 
-class Actions(Wishes):
+class Actions(Steering):
     """Selection, page and the actions of `keys.KEYS` that change only the screen."""
 
     # Selection.

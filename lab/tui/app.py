@@ -118,6 +118,7 @@ class LabApp(Actions, App[Leaving]):
 
     def tick(self) -> None:
         """Take the newest picture, unless held or nothing changed."""
+        self.keep_pace()
         view = self.source.view
         if self._shown is not None and (self.held or view is self._shown[0]):
             if self.load.is_running and not self.held:
@@ -127,6 +128,7 @@ class LabApp(Actions, App[Leaving]):
         self._shown = (view, summarise(view, self._shown))
         if view.violation is not None and (before is None or before.violation is None):
             self.held = True  # What follows from it must not cover what it was.
+            self.keep_pace()
         self._phi = self._phi.after(view)
         self._account = self._account.after(view)
         self._settle()
@@ -192,6 +194,7 @@ class LabApp(Actions, App[Leaving]):
             picked=self.picked,
             index=self.at_index,
             held=self.held,
+            pace=self.pace(),
             order=self.order,
             descending=self.descending,
             colouring=self.colouring,

@@ -12,6 +12,7 @@ from lab.tui.scene import Scene, is_down, shard_name
 _SHOWN = {
     "question_mark": "?", "slash": "/", "space": "space", "ctrl+p": "^p", "colon": ":",
     "left": "←", "right": "→", "up": "↑", "down": "↓", "escape": "esc", "enter": "enter",
+    "left_curly_bracket": "{", "right_curly_bracket": "}",
     "plus": "+", "minus": "-", "left_square_bracket": "[", "right_square_bracket": "]",
     "left_parenthesis": "(", "right_parenthesis": ")",
     "shift+tab": "⇧tab", "pageup": "pgup", "pagedown": "pgdn",
@@ -31,6 +32,12 @@ class Key:
     title: str = ""  # In the palette: `Group: verb object`; empty: not there.
     footer: int = 99  # Small numbers come first and survive on narrow screens; 99: not there.
     panels: tuple[str, ...] = ()  # Where it is the first thing to know.
+    only_sim: bool = False  # Elsewhere it only says why not.
+
+    @property
+    def touches(self) -> bool:
+        """Return whether it acts on the cluster, not only on the screen or on time."""
+        return self.group in ("node", "link", "shard") or self.id == "load"
 
     @property
     def shown(self) -> str:
@@ -158,6 +165,13 @@ KEYS: tuple[Key, ...] = (
         says="hand leadership of {shard} to {target}",
         title="Shard: transfer leadership of {shard} to {target}", footer=32,
         panels=("logs", "map", "shard")),
+    # The simulator's time.
+    Key(id="faster", keys="right_curly_bracket", action="pace(1)", group="sim", label="faster",
+        says="up to x16, then as fast as it can; z stops time", title="Sim: faster",
+        footer=33, only_sim=True),
+    Key(id="slower", keys="left_curly_bracket", action="pace(-1)", group="sim", label="slower",
+        says="down to 1/64 of a second in a second", title="Sim: slower",
+        footer=34, only_sim=True),
     # Views.
     Key(id="filter", keys="slash", action="filter", group="view", label="filter",
         says="shards: electing, !ok, n2, term>8, lag>100; lines: any words, ! inverts",
@@ -175,7 +189,8 @@ KEYS: tuple[Key, ...] = (
     Key(id="maximise", keys="o", action="maximise", group="view", label="large",
         says="this panel alone, and back", title="View: this panel alone"),
     Key(id="hold", keys="z", action="hold", group="view", label="hold",
-        says="stop the picture; the cluster goes on", title="View: hold the picture", footer=33),
+        says="stop the picture; the cluster goes on, but in the simulator time stops",
+        title="View: hold the picture", footer=33),
     Key(id="copy", keys="y", action="copy", group="view", label="copy",
         says="copy what is under the cursor", title="View: copy what is under the cursor"),
     Key(id="palette", keys="colon,ctrl+p", action="command_palette", group="view",
@@ -189,7 +204,8 @@ KEYS: tuple[Key, ...] = (
 
 GROUPS = {
     "move": "Move", "go": "Pages", "node": "The node", "link": "Links and faults",
-    "shard": "The shard", "load": "The load", "view": "The screen",
+    "shard": "The shard", "load": "The load", "sim": "The simulator's time",
+    "view": "The screen",
 }  # fmt: skip
 
 

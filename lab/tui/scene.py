@@ -60,6 +60,19 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How the time of a simulated world passes."""
+
+    speed: float | None = 1.0  # Virtual seconds per second while it is not held; None: all it can.
+    ended: str = ""  # Why nothing happens any more.
+    hands_off: bool = False  # It is only looked at.
+
+    def __str__(self) -> str:
+        """Return the speed: `×0.25`."""
+        return "as fast as it can" if self.speed is None else f"×{self.speed:.4g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """One moment of the screen; equal scenes paint equal lines."""
 
@@ -75,6 +88,7 @@ class Scene:
     picked: bool = False  # A node or link was picked by hand; else phi shows the gravest pair.
     index: int | None = None  # The log cursor; None follows the newest.
     held: bool = False
+    pace: Pace | None = None  # None: real time, which nobody steers.
     order: str = "shard"
     descending: bool = False
     colouring: str = "leader"

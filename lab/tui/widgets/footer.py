@@ -32,7 +32,7 @@ class KeyLine(Panel, can_focus=False):
 
     def inputs(self, scene: Scene) -> tuple[object, ...]:
         """Depend on the labels."""
-        return tuple(filled(scene).values())
+        return (*filled(scene).values(), scene.pace)
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
         """Lay keys from the left while they fit, and the pinned ones at the right."""
@@ -45,7 +45,7 @@ class KeyLine(Panel, can_focus=False):
             tail.add(key.first, look.key).add(f" {key.label} ", look.text)
         line = Line()
         chosen = sorted(
-            (key for key in KEYS if key.footer < 90 and key not in pinned),
+            (key for key in in_footer() if key not in pinned and _works(key, scene)),
             key=lambda key: key.footer,
         )
         for key in chosen:
@@ -71,6 +71,13 @@ class KeyLine(Panel, can_focus=False):
         for start, end, action in self._spots:
             if start <= event.x < end:
                 self.post_message(self.Pressed(action))
+
+
+def _works(key: Key, scene: Scene) -> bool:
+    """Return whether a key does more than say why not, in this kind of cluster."""
+    if scene.pace is None:
+        return not key.only_sim
+    return not (scene.pace.hands_off and key.touches)
 
 
 def in_footer() -> list[Key]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.tui.keys import filled
 from lab.tui.paint import Line
-from lab.tui.scene import Scene, majority_lost_by
+from lab.tui.scene import Pace, Scene, majority_lost_by
 from lab.tui.widgets.panel import Page, Panel
 
 STORY_S = 6.0  # What a scenario says stands for so long.
@@ -17,6 +17,8 @@ def hint_line(scene: Scene, room: int) -> Line:
     told = _story(scene)
     if told:
         return Line().add(" ", look.faint).add(told[: room - 2], look.key)
+    if scene.pace is not None and scene.pace.hands_off:
+        return _of_a_seed(scene, scene.pace, room)
     words = filled(scene)
     node = scene.view.node(scene.node or "")
     parts: list[tuple[str, str]] = []
@@ -44,6 +46,18 @@ def hint_line(scene: Scene, room: int) -> Line:
         line.add(key, look.key).add(f" {text}" if key else text, look.dim)
     if node is not None and room - line.width > 40 and node.state == "running":
         line.extend(_consequence(scene, node.name))
+    return line
+
+
+def _of_a_seed(scene: Scene, pace: Pace, room: int) -> Line:
+    """Return what can be done where nothing may be touched: time."""
+    if pace.ended:
+        return Line(pace.ended[:room], scene.look.dim)
+    line = Line("press ", scene.look.faint)
+    stops = "lets time go on" if scene.held else "stops time"
+    for key, text in (("z", stops), ("{ }", "slower, faster"), ("?", "all keys")):
+        gap = f" {scene.look.glyphs.separator} " if line.width > 6 else ""
+        line.add(gap, scene.look.faint).add(key, scene.look.key).add(f" {text}", scene.look.dim)
     return line
 
 
@@ -81,6 +95,7 @@ class HintLine(Panel, can_focus=False):
         """Depend on the selection and what it may lose."""
         node = scene.view.node(scene.node or "")
         return (
+            scene.pace, scene.held,
             node.state if node else "", scene.node, scene.link, len(scene.view.faults),
             scene.summary.cut_links, scene.shard_id, scene.shard and scene.shard.leader,
             scene.summary.leads, len(scene.view.nodes), len(scene.view.shards),

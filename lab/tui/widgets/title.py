@@ -20,8 +20,8 @@ class TitleLine(Panel, can_focus=False):
         """Depend on counts only."""
         view, summary = scene.view, scene.summary
         return (
-            view.title, scene.held, view.verdict, view.verdict_why, view.violation, summary.up,
-            len(view.nodes),
+            view.title, scene.held, scene.pace, view.verdict, view.verdict_why, view.violation,
+            summary.up, len(view.nodes),
             summary.led, len(view.shards), len(summary.troubles), len(view.faults),
             rate(summary.commits_per_s), scene.load.running, scene.load.verdict.word,
             int(scene.load.verdict.judged_until_s),
@@ -53,11 +53,16 @@ class TitleLine(Panel, can_focus=False):
         line = Line(" raft lab ", look.alarm("warn"))
         backend, _, name = view.title.rpartition(":")
         line.add("  ").add(f"{backend}:" if backend else "", look.dim).add(name, look.strong)
+        if scene.pace is not None and scene.pace.ended:
+            words = scene.pace.ended.rpartition(": ")[2] if scene.narrow else scene.pace.ended
+            return line.add("  ").add(" OVER ", look.alarm("warn")).add(f" {words}", look.strong)
         if scene.held:
-            return line.add("  ").add(" HELD ", look.alarm("warn")).add(" z goes on", look.dim)
+            what = " time stands · z goes on" if scene.pace is not None else " z goes on"
+            return line.add("  ").add(" HELD ", look.alarm("warn")).add(what, look.dim)
         if not view.nodes:
             return line.add("  ").add(f"{look.glyphs.silent} WAITING", look.warn)
-        return line.add("  ").add(f"{look.glyphs.up} LIVE", ink(look.palette.well, None, True))
+        word = "LIVE" if scene.pace is None else f"SIM {scene.pace}"
+        return line.add("  ").add(f"{look.glyphs.up} {word}", ink(look.palette.well, None, True))
 
     def _right(self, scene: Scene) -> list[tuple[int, Line]]:
         look, view, summary = scene.look, scene.view, scene.summary
@@ -104,9 +109,10 @@ class TitleLine(Panel, can_focus=False):
             line.add(f"  {clock_time(broken.at_s)}", style)
             if line.width + len(broken.rule) + 14 <= width:
                 line.add(f"  {broken.rule}", style)
-        return line.right(Line("HELD z goes on " if scene.held else "", style), width).to(
-            width, style
-        )
+        held = "HELD z goes on " if scene.held else ""
+        if scene.pace is not None and scene.pace.ended:
+            held = "time stands for good "
+        return line.right(Line(held, style), width).to(width, style)
 
 
 def clock_time(at_s: float) -> str:
