@@ -76,6 +76,7 @@ class SimWatcher:
         at_s = self._cluster.now_s()
         for event in self._cluster.take_notes():
             self._take(Noted(at_s=at_s, event=event))
+        self._note_violation()  # First: the reports may break a promise of their own by it.
         for handle in self._cluster.nodes():
             node = self._cluster.node(handle.name)
             if node.is_running:
@@ -84,7 +85,6 @@ class SimWatcher:
                     watch = self._watches[handle.name] = _Watch(self._cluster, node)
                 self._take(Reported(at_s=at_s, node=handle.name, update=watch.update(at_s)))
         self._fetch_logs()
-        self._note_violation()
         self._take(Ticked(at_s=at_s))
 
     def _note_violation(self) -> None:
@@ -92,6 +92,8 @@ class SimWatcher:
         if broken is not None and self._violation is None:
             self._violation = broken
             text = str(broken).partition("\n")[0]
+            for handle in self._cluster.nodes():
+                text = text.replace(handle.node_id, handle.name)
             self.note(EventView(at_s=0.0, node=None, kind="violation", text=text))
 
     def _take(self, happening: Happening) -> None:

@@ -103,6 +103,11 @@ class Scene:
         """Return the selected shard."""
         return None if self.shard_id is None else self.view.shards.get(self.shard_id)
 
+    @property
+    def hands_off(self) -> bool:
+        """Return whether this world is only looked at, so that no key for it need be named."""
+        return self.pace is not None and self.pace.hands_off
+
     def condition(self, name: str) -> Condition:
         """Return how a node is; an unknown name is a node that left."""
         return self.summary.conditions.get(name) or GONE

@@ -60,7 +60,8 @@ class Steering(Wishes):
             self.notify(REAL_TIME, title="time", severity="warning")
             return None
         if cluster.ended is not None:
-            self.notify(f"{cluster.ended}: its time stands for good", title="time")
+            self.clear_notifications()
+            self.notify(f"{cluster.ended}; its time stands for good", title="time")
             return None
         self.keep_pace()
         return cluster

@@ -50,7 +50,7 @@ class FaultsPanel(ListPanel):
 
     def foot(self, scene: Scene, total: int) -> str:
         """Name the keys."""
-        return "u undoes this one · 0 heals all cuts · f menu"
+        return "" if scene.hands_off else "u undoes this one · 0 heals all cuts · f menu"
 
     def nothing(self, scene: Scene) -> str:
         """Say how to begin."""

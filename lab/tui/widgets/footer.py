@@ -77,7 +77,7 @@ def _works(key: Key, scene: Scene) -> bool:
     """Return whether a key does more than say why not, in this kind of cluster."""
     if scene.pace is None:
         return not key.only_sim
-    return not (scene.pace.hands_off and key.touches)
+    return not (scene.hands_off and key.touches)
 
 
 def in_footer() -> list[Key]:

@@ -17,7 +17,7 @@ def hint_line(scene: Scene, room: int) -> Line:
     told = _story(scene)
     if told:
         return Line().add(" ", look.faint).add(told[: room - 2], look.key)
-    if scene.pace is not None and scene.pace.hands_off:
+    if scene.pace is not None and scene.hands_off:
         return _of_a_seed(scene, scene.pace, room)
     words = filled(scene)
     node = scene.view.node(scene.node or "")

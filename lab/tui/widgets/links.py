@@ -56,7 +56,7 @@ class LinksPanel(Panel):
                 lines.append(Line())
             keys = (("x", "cut"), ("X", "both"), ("i", "isolate"), ("0", "heal"))
             foot = Line(" ")
-            for key, word in keys:
+            for key, word in () if scene.hands_off else keys:
                 if foot.width + len(word) + 4 <= width:
                     foot.add(key, look.key).add(f" {word}  ", look.dim)
             lines.append(foot)
