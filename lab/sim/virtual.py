@@ -103,13 +103,11 @@ class VirtualTime:
     async def run_to(self, done: Callable[[], bool], within_s: float) -> bool:
         """Do one thing after another until *done*, or until *within_s* seconds have passed."""
         until_s = self._clock.now_s + within_s
-        while not self.stands and self._clock.now_s < until_s:
-            for _ in range(AT_ONCE):
-                if done():
-                    return True
-                if not self.step():
-                    break
-            await asyncio.sleep(0)
+        actions = 0
+        while not done() and self._clock.now_s < until_s and self.step():
+            actions += 1
+            if actions % AT_ONCE == 0:
+                await asyncio.sleep(0)
         return done()
 
     @property
