@@ -168,10 +168,10 @@ KEYS: tuple[Key, ...] = (
     # The simulator's time.
     Key(id="faster", keys="right_curly_bracket", action="pace(1)", group="sim", label="faster",
         says="up to x16, then as fast as it can; z stops time", title="Sim: faster",
-        footer=33, only_sim=True),
+        footer=7, only_sim=True),
     Key(id="slower", keys="left_curly_bracket", action="pace(-1)", group="sim", label="slower",
         says="down to 1/64 of a second in a second", title="Sim: slower",
-        footer=34, only_sim=True),
+        footer=7, only_sim=True),
     # Views.
     Key(id="filter", keys="slash", action="filter", group="view", label="filter",
         says="shards: electing, !ok, n2, term>8, lag>100; lines: any words, ! inverts",

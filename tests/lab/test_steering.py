@@ -162,6 +162,11 @@ async def test_on_to_the_next_election() -> None:
         assert one.cluster.speed == 0.0
 
 
+async def test_the_footer_has_them_in_the_simulator() -> None:
+    async with room(quiet(), (140, 45)) as one:
+        assert "} faster  { slower" in one.text().splitlines()[-1]
+
+
 async def test_the_palette_has_them_in_the_simulator() -> None:
     async with room(quiet(), (140, 45)) as one:
         await one.press("colon")
@@ -174,7 +179,7 @@ async def test_real_nodes_have_no_time_to_steer_and_say_so() -> None:
     async with running(size=(140, 45)) as lab:
         await lab.press("right_curly_bracket", "left_curly_bracket")
         assert "these nodes live in real time" in lab.toasts
-        assert "} faster" not in lab.text()
+        assert "} faster" not in lab.text().splitlines()[-1]
         await lab.press("z")
         assert "HELD  z goes on" in lab.text().splitlines()[0]
         await lab.press("colon", *"sim:")
@@ -234,3 +239,37 @@ async def test_a_failing_seed_is_marked_with_the_promise_and_held(
         assert scene is not None
         assert scene.held
         assert ("time stands for good" in one.top) == (size[0] > 100)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 45)])
+async def test_no_panel_names_a_key_for_what_nobody_may_do(size: tuple[int, int]) -> None:
+    async with room(SwarmCluster(7, speed=0.0), size) as one:
+        await one.cluster.time.run_to(lambda: False, 2.9)  # One node is stopped by chance.
+        one.app.action_sim_step()
+        await one.until(lambda: "stopped" in one.text())
+        for key in ("1", "4", "7"):
+            await one.press(key)
+            for words in ("x cut", "s starts", "r restarts", "t transfer", "u undoes"):
+                assert words not in one.text()
+
+
+async def test_a_cut_by_chance_is_not_by_you() -> None:
+    async with room(SwarmCluster(7, speed=0.0)) as one:
+        await one.cluster.time.run_to(lambda: False, 1.6)
+        while not any(fault.cuts for fault in one.cluster.faults()):
+            assert one.cluster.step()
+        one.app.action_sim_step()
+        fault = next(fault for fault in one.cluster.faults() if fault.cuts)
+        one.app.choose("link", fault.links[0])
+        await one.press("4")
+        await one.until(lambda: "by chance" in one.text())
+        assert "by you" not in one.text()
+        await one.press("7")
+        await one.until(lambda: "chance heals" in one.text())
+
+
+async def test_a_simulated_world_cannot_be_left_running() -> None:
+    async with room(quiet()) as one:
+        await one.press("q")
+        await one.until(lambda: "end the cluster" in one.text())
+        assert "leave it running" not in one.text()
