@@ -333,7 +333,7 @@ class Wishes(_Base):
         backend = self.cluster.backend
         dialog = ask_how_to_leave(
             self.cluster.title, len(nodes), len(faults),
-            ours=backend != "connect", stays=True,
+            ours=backend != "connect", stays=backend != "sim",
         )  # fmt: skip
         dialog.id = "leaving"
         self.push_screen(

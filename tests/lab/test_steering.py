@@ -12,6 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from lab.attach import client_of
+from lab.cluster.interface import NodeState
 from lab.sim.base import VirtualCluster
 from lab.sim.cluster import SimCluster
 from lab.sim.swarm import SwarmCluster
@@ -244,7 +245,9 @@ async def test_a_failing_seed_is_marked_with_the_promise_and_held(
 @pytest.mark.parametrize("size", [(80, 24), (140, 45)])
 async def test_no_panel_names_a_key_for_what_nobody_may_do(size: tuple[int, int]) -> None:
     async with room(SwarmCluster(7, speed=0.0), size) as one:
-        await one.cluster.time.run_to(lambda: False, 2.9)  # One node is stopped by chance.
+        await one.cluster.time.run_to(lambda: False, 1.0)
+        while all(node.state is not NodeState.STOPPED for node in one.cluster.nodes()):
+            assert one.cluster.step()
         one.app.action_sim_step()
         await one.until(lambda: "stopped" in one.text())
         for key in ("1", "4", "7"):
