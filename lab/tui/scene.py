@@ -68,8 +68,10 @@ class Pace:
     hands_off: bool = False  # It is only looked at.
 
     def __str__(self) -> str:
-        """Return the speed: `×0.25`."""
-        return "as fast as it can" if self.speed is None else f"×{self.speed:.4g}"
+        """Return the speed: `×0.25`, `×1/64`."""
+        if self.speed is None:
+            return "as fast as it can"
+        return f"×1/{1 / self.speed:g}" if 0 < self.speed < 0.25 else f"×{self.speed:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

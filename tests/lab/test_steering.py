@@ -110,7 +110,7 @@ async def test_faster_and_slower_go_through_every_speed_and_stop_at_the_ends() -
     ("key", "times", "words"),
     [
         ("left_curly_bracket", 2, "SIM ×0.25"),
-        ("left_curly_bracket", 6, "SIM ×0.01562"),
+        ("left_curly_bracket", 6, "SIM ×1/64"),
         ("right_curly_bracket", 4, "SIM ×16"),
     ],
 )
