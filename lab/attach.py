@@ -13,8 +13,8 @@ from lab.observe.judge import reachable
 from lab.observe.recording import Recorder
 from lab.observe.view import ClusterView, ShardView
 from lab.observe.watch import Watcher
+from lab.sim.base import VirtualCluster
 from lab.sim.client import SimClient
-from lab.sim.cluster import SimCluster
 from lab.sim.watch import SimWatcher
 from lolraft.client import RaftClient
 from lolraft.raft.types import NodeId
@@ -24,7 +24,7 @@ def watcher_of(
     cluster: Cluster, on_happening: Callable[[Happening], None] | None = None
 ) -> Watcher | SimWatcher:
     """Return who looks at the nodes of *cluster*, and tells *on_happening* what it sees."""
-    if isinstance(cluster, SimCluster):
+    if isinstance(cluster, VirtualCluster):
         return SimWatcher(cluster, on_happening=on_happening)
     return Watcher(cluster, on_happening=on_happening)
 
@@ -79,7 +79,7 @@ def client_of(cluster: Cluster, ids: Sequence[NodeId] | None = None) -> RaftClie
 
     It dials nodes where the lab watches them, whatever peers call them, and wherever they move.
     """
-    if isinstance(cluster, SimCluster):
+    if isinstance(cluster, VirtualCluster):
         return cluster.client(None if ids is None else list(ids))
 
     def dial(server: NodeId) -> str:

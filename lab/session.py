@@ -28,6 +28,7 @@ from lab.setup.images import ensure_node_image
 from lab.setup.shell import SetupError
 from lab.sim.client import SimClient
 from lab.sim.cluster import SimCluster
+from lab.sim.swarm import SwarmCluster
 from lab.sim.watch import SimWatcher
 from lab.tui.app import LabApp
 from lab.tui.ports import Leaving
@@ -51,7 +52,7 @@ class Wishes:
     connect: tuple[str, ...] = ()
     fresh: bool = False  # A new cluster though one was left running.
     ascii_glyphs: bool = False
-    seed: int | None = None  # Of a simulated cluster.
+    seed: int | None = None  # Of a world, or with `sim` of a cluster.
     scenario: str | None = None
     record: Path | None = None  # A file for what is seen.
     replay: Path | None = None  # One to see again, with no cluster.
@@ -66,6 +67,8 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
     """
     if wishes.connect:
         return ConnectedCluster(wishes.connect)
+    if wishes.seed is not None and wishes.backend == "auto":
+        return _world_of(wishes.seed, wishes)
     if wishes.backend == "sim":
         return SimCluster(
             nodes=wishes.nodes, shards=wishes.shards, app=wishes.app, seed=wishes.seed
@@ -85,6 +88,17 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
         return LocalCluster.begin(nodes=wishes.nodes, app=wishes.app, shards=wishes.shards)
     progress("Docker answers: the nodes are containers (--backend local for processes)")
     return DockerCluster.begin(nodes=wishes.nodes, app=wishes.app, shards=wishes.shards)
+
+
+def _world_of(seed: int, wishes: Wishes) -> Cluster:
+    """Return the world that `./dev sim` plays for *seed*; nobody else has a say in it."""
+    usual = Wishes()
+    if (wishes.nodes, wishes.shards, wishes.app) != (usual.nodes, usual.shards, usual.app):
+        raise ClusterError(
+            "--seed alone opens the world of that seed, which decides nodes, shards and app; "
+            "add --backend sim for a simulated cluster of your own"
+        )
+    return SwarmCluster(seed)
 
 
 def _again(run: runs.Run) -> Cluster:
@@ -116,7 +130,8 @@ async def show(wishes: Wishes, progress: Progress) -> int:
         try:
             await cluster.start(progress)
             watcher.start()
-            await wait_for_leaders(watcher, progress)
+            if cluster.hands_off is None:
+                await wait_for_leaders(watcher, progress)
             client = client_of(cluster)
             if script is not None:
                 stage = stage_of(cluster, watcher, client)
@@ -301,7 +316,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--replay", type=Path, metavar="F", help="see a recording again")
     parser.add_argument("--headless", action="store_true", help="without a screen: pass or fail")
-    parser.add_argument("--seed", type=int, help="of a simulated cluster (--backend sim)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="the world of this seed, as ./dev sim plays it; "
+        "with --backend sim, a quiet simulated cluster",
+    )
     parser.add_argument("--new", action="store_true", help="do not go on with one left running")
     parser.add_argument("--ascii", action="store_true", help="plain signs")
     options = parser.parse_args(arguments)

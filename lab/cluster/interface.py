@@ -52,6 +52,11 @@ class Cluster(ABC):
     hands_off: str | None = None
     """Why nothing may be done to it, only looked at; the sentence for who tries."""
 
+    @property
+    def ended(self) -> str | None:
+        """Return why nothing happens here any more, or None while something may."""
+        return None
+
     @abstractmethod
     def nodes(self) -> tuple[NodeHandle, ...]:
         """Return all nodes, in the order of their names."""

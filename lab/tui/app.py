@@ -126,6 +126,7 @@ class LabApp(Actions, App[Leaving]):
 
     def tick(self) -> None:
         """Take the newest picture, unless held or nothing changed; a recording rolls on."""
+        self.keep_pace()
         self.roll()
         self.tell_of_files()
         if self._shown is None or (self.follows() and self.newest().view is not self._shown[0]):
@@ -215,6 +216,7 @@ class LabApp(Actions, App[Leaving]):
             held=self.held,
             place=self.place(),
             recorded=self.deck.recorded if self.deck is not None else None,
+            pace=self.pace(),
             order=self.order,
             descending=self.descending,
             colouring=self.colouring,

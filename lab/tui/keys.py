@@ -12,6 +12,7 @@ from lab.tui.scene import Scene, is_down, shard_name
 _SHOWN = {
     "question_mark": "?", "slash": "/", "space": "space", "ctrl+p": "^p", "colon": ":",
     "left": "←", "right": "→", "up": "↑", "down": "↓", "escape": "esc", "enter": "enter",
+    "left_curly_bracket": "{", "right_curly_bracket": "}",
     "plus": "+", "minus": "-", "left_square_bracket": "[", "right_square_bracket": "]",
     "left_parenthesis": "(", "right_parenthesis": ")",
     "full_stop": ".", "comma": ",", "less_than_sign": "<", "greater_than_sign": ">",
@@ -32,6 +33,7 @@ class Key:
     title: str = ""  # In the palette: `Group: verb object`; empty: not there.
     footer: int = 99  # Small numbers come first and survive on narrow screens; 99: not there.
     panels: tuple[str, ...] = ()  # Where it is the first thing to know.
+    only_sim: bool = False  # Elsewhere it only says why not.
 
     @property
     def touches(self) -> bool:
@@ -166,7 +168,7 @@ KEYS: tuple[Key, ...] = (
         panels=("logs", "map", "shard")),
     # Time.
     Key(id="hold", keys="z,space", action="hold", group="time", label="{hold}",
-        says="stop the picture, the cluster goes on; again returns to now; plays a recording",
+        says="stop the picture (the cluster goes on, but simulated time stops); play a recording",
         title="Time: hold the picture", footer=33),
     Key(id="event_back", keys="comma", action="to_event(-1)", group="time", label="back",
         says="one event back: what was shown just after it", title="Time: one event back",
@@ -184,6 +186,13 @@ KEYS: tuple[Key, ...] = (
     Key(id="record", keys="R", action="record", group="time", label="record",
         says="to a file here, with what was taped so far; again ends it",
         title="Record: start or stop", footer=36),
+    # The simulator's time.
+    Key(id="faster", keys="right_curly_bracket", action="pace(1)", group="sim", label="faster",
+        says="up to x16, then as fast as it can; z stops time", title="Sim: faster",
+        footer=7, only_sim=True),
+    Key(id="slower", keys="left_curly_bracket", action="pace(-1)", group="sim", label="slower",
+        says="down to 1/64 of a second in a second", title="Sim: slower",
+        footer=7, only_sim=True),
     # Views.
     Key(id="filter", keys="slash", action="filter", group="view", label="filter",
         says="shards: electing, !ok, n2, term>8, lag>100; lines: any words, ! inverts",
@@ -213,7 +222,8 @@ KEYS: tuple[Key, ...] = (
 
 GROUPS = {
     "move": "Move", "go": "Pages", "node": "The node", "link": "Links and faults",
-    "shard": "The shard", "load": "The load", "time": "Time", "view": "The screen",
+    "shard": "The shard", "load": "The load", "time": "Time", "sim": "The simulator's time",
+    "view": "The screen",
 }  # fmt: skip
 
 

@@ -12,10 +12,9 @@ from textual.dom import DOMNode
 from lab.cluster.steer import Steerable
 from lab.observe.recording import RecordingError
 from lab.observe.tape import Picture, next_of, previous_of
-from lab.tui.keys import KEYS
 from lab.tui.paint import megabytes, span_s, watch_s
 from lab.tui.scene import Place
-from lab.tui.wishes import Wishes
+from lab.tui.steering import TOUCHING, Steering
 
 if TYPE_CHECKING:
     from textual.actions import ActionParseResult
@@ -27,13 +26,12 @@ if TYPE_CHECKING:
     from lab.tui.ports import ViewSource
     from lab.tui.scene import Summary
 
-TOUCHING = {key.action.partition("(")[0] for key in KEYS if key.touches}
 MOST_STEPS = 1_000  # Of a simulated world, in search of an event.
 BREATH = 50  # Steps between two looks at the keyboard.
 LONG_S = 30.0  # A notice of what nobody has asked for stays so long.
 
 
-class Rewind(Wishes):
+class Rewind(Steering):
     """
     Which moment of the tape is on the screen.
 
@@ -95,6 +93,7 @@ class Rewind(Wishes):
         if view.violation is not None and view.violation != self._alarmed:
             self.held, self._rolling = True, None
             self._alarmed = view.violation
+            self.keep_pace()
 
     def place(self) -> Place | None:
         """Return where on the tape the picture is, or None where it is the newest of live ones."""
@@ -185,8 +184,10 @@ class Rewind(Wishes):
         if self.replay is not None:
             self.show_at()
             self.notify("This is the end of the recording: z plays it from the beginning.")
-        elif isinstance(self.cluster, Steerable) and what == "event":
-            self.held = True
+        elif isinstance(self.cluster, Steerable) and what == "election":
+            self.action_sim_election()
+        elif isinstance(self.cluster, Steerable) and self._steerable() is not None:
+            self._hold()
             self.run_worker(
                 self._step(self.cluster), group="step", exclusive=True, exit_on_error=False
             )

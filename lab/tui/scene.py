@@ -76,6 +76,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How the time of a simulated world passes."""
+
+    speed: float | None = 1.0  # Virtual seconds per second while it is not held; None: all it can.
+    ended: str = ""  # Why nothing happens any more.
+    hands_off: bool = False  # It is only looked at.
+
+    def __str__(self) -> str:
+        """Return the speed: `×0.25`, `×1/64`."""
+        if self.speed is None:
+            return "as fast as it can"
+        return f"×1/{1 / self.speed:g}" if 0 < self.speed < 0.25 else f"×{self.speed:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """One moment of the screen; equal scenes paint equal lines."""
 
@@ -93,6 +108,7 @@ class Scene:
     held: bool = False
     place: Place | None = None  # None: the newest picture of a cluster that lives.
     recorded: Recorded | None = None  # The file that is being written.
+    pace: Pace | None = None  # None: real time, which nobody steers.
     order: str = "shard"
     descending: bool = False
     colouring: str = "leader"
@@ -111,6 +127,11 @@ class Scene:
     def shard(self) -> ShardView | None:
         """Return the selected shard."""
         return None if self.shard_id is None else self.view.shards.get(self.shard_id)
+
+    @property
+    def hands_off(self) -> bool:
+        """Return whether this world is only looked at, so that no key for it need be named."""
+        return self.pace is not None and self.pace.hands_off
 
     def condition(self, name: str) -> Condition:
         """Return how a node is; an unknown name is a node that left."""

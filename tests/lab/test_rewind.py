@@ -178,7 +178,7 @@ async def test_on_lets_a_world_that_stands_still_go_on_to_its_next_event(tmp_pat
         assert cluster.steps > 1
         assert lab.app._at == tape.end == tape.events[-1]
         assert lab.app._shown[0] is source.view  # type: ignore[index]
-        assert "-00:00.0" in top(lab.text())
+        assert f"event {len(tape.events)}/{len(tape.events)}" in top(lab.text())
 
 
 async def test_steps_in_search_of_an_event_have_an_end(tmp_path: Path) -> None:

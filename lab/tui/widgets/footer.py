@@ -33,7 +33,7 @@ class KeyLine(Panel, can_focus=False):
 
     def inputs(self, scene: Scene) -> tuple[object, ...]:
         """Depend on the labels."""
-        return (*filled(scene).values(), scene.is_past, scene.place is None)
+        return (*filled(scene).values(), scene.is_past, scene.place is None, scene.pace)
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
         """Lay keys from the left while they fit, and the pinned ones at the right."""
@@ -75,10 +75,12 @@ class KeyLine(Panel, can_focus=False):
 
 
 def _works(key: Key, scene: Scene) -> bool:
-    """Return whether a key does more than say why not: the past cannot be changed."""
+    """Return whether a key does more than say why not, of this picture of this cluster."""
     if scene.place is None and key.id in _TRAVEL:
         return False  # It works, but first things first.
-    return not (scene.is_past and key.touches)
+    if scene.pace is None and key.only_sim:
+        return False
+    return not ((scene.is_past or scene.hands_off) and key.touches)
 
 
 def in_footer() -> list[Key]:

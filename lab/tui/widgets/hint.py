@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.tui.keys import filled
 from lab.tui.paint import Line
-from lab.tui.scene import Place, Scene, majority_lost_by
+from lab.tui.scene import Pace, Place, Scene, majority_lost_by
 from lab.tui.widgets.panel import Page, Panel
 
 STORY_S = 6.0  # What a scenario says stands for so long.
@@ -19,6 +19,8 @@ def hint_line(scene: Scene, room: int) -> Line:
         return Line().add(" ", look.faint).add(told[: room - 2], look.key)
     if scene.place is not None and scene.is_past:
         return _of_the_past(scene, scene.place, room)
+    if scene.pace is not None and scene.hands_off:
+        return _of_a_seed(scene, scene.pace, room)
     words = filled(scene)
     node = scene.view.node(scene.node or "")
     parts: list[tuple[str, str]] = []
@@ -72,6 +74,18 @@ def ends_early(length_s: float) -> str:
     return f"Ends early at {at} (last block damaged)."
 
 
+def _of_a_seed(scene: Scene, pace: Pace, room: int) -> Line:
+    """Return what can be done where nothing may be touched: time."""
+    if pace.ended:
+        return Line(pace.ended[:room], scene.look.dim)
+    line = Line("press ", scene.look.faint)
+    stops = "lets time go on" if scene.held else "stops time"
+    for key, text in (("z", stops), ("{ }", "slower, faster"), ("?", "all keys")):
+        gap = f" {scene.look.glyphs.separator} " if line.width > 6 else ""
+        line.add(gap, scene.look.faint).add(key, scene.look.key).add(f" {text}", scene.look.dim)
+    return line
+
+
 def _story(scene: Scene) -> str:
     """Return what a scenario has just said or done."""
     events = scene.view.events[-STORY_EVENTS:]
@@ -106,7 +120,8 @@ class HintLine(Panel, can_focus=False):
         """Depend on the selection and what it may lose."""
         node = scene.view.node(scene.node or "")
         return (
-            scene.place, node.state if node else "", scene.node, scene.link, len(scene.view.faults),
+            scene.pace, scene.held, scene.place, node.state if node else "", scene.node, scene.link,
+            len(scene.view.faults),
             scene.summary.cut_links, scene.shard_id, scene.shard and scene.shard.leader,
             scene.summary.leads, len(scene.view.nodes), len(scene.view.shards),
             tuple(c.reporting for c in scene.summary.conditions.values()),

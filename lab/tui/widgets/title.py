@@ -20,7 +20,7 @@ class TitleLine(Panel, can_focus=False):
         """Depend on counts only."""
         view, summary = scene.view, scene.summary
         return (
-            view.title, scene.held, scene.place, scene.recorded, view.verdict,
+            view.title, scene.held, scene.place, scene.pace, scene.recorded, view.verdict,
             view.verdict_why, view.violation, summary.up, len(view.nodes),
             summary.led, len(view.shards), len(summary.troubles), len(view.faults),
             rate(summary.commits_per_s), scene.load.running, scene.load.verdict.word,
@@ -54,14 +54,19 @@ class TitleLine(Panel, can_focus=False):
         backend, _, name = view.title.rpartition(":")
         line.add("  ").add(f"{backend}:" if backend else "", look.dim).add(name, look.strong)
         line.add("  ")
-        if scene.place is not None:
+        if scene.pace is not None and scene.pace.ended and not scene.is_past:
+            words = scene.pace.ended.rpartition(": ")[2] if scene.narrow else scene.pace.ended
+            line.add(" OVER ", look.alarm("warn")).add(f" {words}", look.strong)
+        elif scene.place is not None:
             _place(line, scene, scene.place)
         elif scene.held:
-            line.add(" HELD ", look.alarm("warn")).add(" z goes on", look.dim)
+            what = " time stands · z goes on" if scene.pace is not None else " z goes on"
+            line.add(" HELD ", look.alarm("warn")).add(what, look.dim)
         elif not view.nodes:
             line.add(f"{look.glyphs.silent} WAITING", look.warn)
         else:
-            line.add(f"{look.glyphs.up} LIVE", ink(look.palette.well, None, True))
+            word = "LIVE" if scene.pace is None else f"SIM {scene.pace}"
+            line.add(f"{look.glyphs.up} {word}", ink(look.palette.well, None, True))
         if scene.recorded is not None:
             line.add("  REC ", look.harm).add(watch_s(scene.recorded.length_s), look.text)
             line.add(f" {megabytes(scene.recorded.size_bytes)}", look.dim)
@@ -125,6 +130,8 @@ def _place(line: Line, scene: Scene, place: Place) -> None:
     word = "REPLAY" if place.replay else "HELD"
     line.add(f" {sign} {word} ", look.alarm("warn"))
     when = f" -{watch_s(place.age_s, tenths=True)}"
+    if scene.pace is not None and not place.is_past:
+        when = " time stands"
     if place.replay:
         at = watch_s(place.at_s, tenths=True) if place.age_s else "end"
         when = f" {at} of {watch_s(place.length_s)}"
@@ -135,6 +142,8 @@ def _place(line: Line, scene: Scene, place: Place) -> None:
 def _held(scene: Scene) -> tuple[str, ...]:
     """Return how a held alarm says so, the longest first."""
     place = scene.place
+    if scene.pace is not None and scene.pace.ended and not scene.is_past:
+        return ("time stands for good ",)
     if place is None:
         return ("HELD z goes on ",) if scene.held else ()
     if place.replay:
