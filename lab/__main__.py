@@ -8,7 +8,7 @@ import sys
 from lab.cluster.interface import ClusterError
 from lab.scenarios.headless import tell_scenarios
 from lab.scenarios.script import ScenarioError
-from lab.session import Wishes, heal_all, parse, say, show
+from lab.session import Wishes, heal_all, must_be_terminal, parse, say, show
 from lolraft.config import parse_shards
 from lolraft.errors import ConfigError, LolraftError
 
@@ -26,8 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not 1 <= options.nodes <= MOST_NODES:
             raise ConfigError(f"--nodes is a number from 1 to {MOST_NODES}, not {options.nodes}")
         parse_shards(options.shards)
-        if not sys.stdout.isatty():
-            raise ConfigError("the screen needs a terminal; this output is none")
+        if options.replay is None:
+            must_be_terminal()
         wishes = Wishes(
             backend=options.backend,
             nodes=options.nodes,
@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
             scenario=options.scenario,
             record=options.record,
+            replay=options.replay,
         )
         return asyncio.run(show(wishes, say))
     except (ClusterError, LolraftError, ScenarioError) as broken:

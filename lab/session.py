@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.attach import client_of, is_led, watched
+from lab.attach import client_of, is_led, taped
 from lab.cluster import runs
 from lab.cluster.connect import ConnectedCluster
 from lab.cluster.docker import DockerCluster, sweep_run, sweep_unknown, why_no_docker
 from lab.cluster.interface import Cluster, ClusterError
 from lab.cluster.local import LocalCluster, end_processes, sweep
+from lab.cluster.replayed import ReplayedCluster
+from lab.observe.replay import open_replay
 from lab.observe.watch import Watcher
 from lab.scenarios.play import play
 from lab.scenarios.run import cluster_for, stage_of
@@ -26,10 +28,12 @@ from lab.setup.images import ensure_node_image
 from lab.setup.shell import SetupError
 from lab.sim.client import SimClient
 from lab.sim.cluster import SimCluster
+from lab.sim.swarm import SwarmCluster
 from lab.sim.watch import SimWatcher
 from lab.tui.app import LabApp
 from lab.tui.ports import Leaving
 from lolraft.client import RaftClient
+from lolraft.errors import ConfigError
 
 PACE_S = 1.0  # Between two steps of a scenario on the screen.
 LED_S = 20.0  # A cluster that takes longer to have leaders is shown as it is.
@@ -48,9 +52,10 @@ class Wishes:
     connect: tuple[str, ...] = ()
     fresh: bool = False  # A new cluster though one was left running.
     ascii_glyphs: bool = False
-    seed: int | None = None  # Of a simulated cluster.
+    seed: int | None = None  # Of a world, or with `sim` of a cluster.
     scenario: str | None = None
     record: Path | None = None  # A file for what is seen.
+    replay: Path | None = None  # One to see again, with no cluster.
 
 
 def choose(wishes: Wishes, progress: Progress) -> Cluster:
@@ -62,6 +67,8 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
     """
     if wishes.connect:
         return ConnectedCluster(wishes.connect)
+    if wishes.seed is not None and wishes.backend == "auto":
+        return _world_of(wishes.seed, wishes)
     if wishes.backend == "sim":
         return SimCluster(
             nodes=wishes.nodes, shards=wishes.shards, app=wishes.app, seed=wishes.seed
@@ -83,6 +90,17 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
     return DockerCluster.begin(nodes=wishes.nodes, app=wishes.app, shards=wishes.shards)
 
 
+def _world_of(seed: int, wishes: Wishes) -> Cluster:
+    """Return the world that `./dev sim` plays for *seed*; nobody else has a say in it."""
+    usual = Wishes()
+    if (wishes.nodes, wishes.shards, wishes.app) != (usual.nodes, usual.shards, usual.app):
+        raise ClusterError(
+            "--seed alone opens the world of that seed, which decides nodes, shards and app; "
+            "add --backend sim for a simulated cluster of your own"
+        )
+    return SwarmCluster(seed)
+
+
 def _again(run: runs.Run) -> Cluster:
     return LocalCluster(run) if run.backend == "local" else DockerCluster(run)
 
@@ -100,22 +118,26 @@ def _why_no_containers(progress: Progress) -> str:
 
 async def show(wishes: Wishes, progress: Progress) -> int:
     """Run the lab until the user leaves, whichever way; nothing stays that should not."""
+    if wishes.replay is not None:
+        return await show_again(wishes.replay, progress, ascii_glyphs=wishes.ascii_glyphs)
     heal_orphans(progress)
     script = load(wishes.scenario) if wishes.scenario else None
     cluster = choose(wishes, progress) if script is None else _stage_for(script, wishes, progress)
     playing: asyncio.Task[object] | None = None
     leaving: Leaving | None = None
     client: RaftClient | SimClient | None = None
-    with watched(cluster, wishes.record) as watcher, _signals_end_this_task() as signals:
+    with taped(cluster, wishes.record) as (watcher, deck), _signals_end_this_task() as signals:
         try:
             await cluster.start(progress)
             watcher.start()
-            await wait_for_leaders(watcher, progress)
+            if cluster.hands_off is None:
+                await wait_for_leaders(watcher, progress)
             client = client_of(cluster)
             if script is not None:
                 stage = stage_of(cluster, watcher, client)
                 playing = asyncio.ensure_future(play(script, stage, _to_nobody, pace_s=PACE_S))
-            app = LabApp(watcher, cluster, client, ascii_glyphs=wishes.ascii_glyphs)
+            glyphs = wishes.ascii_glyphs
+            app = LabApp(watcher, cluster, client, ascii_glyphs=glyphs, deck=deck)
             leaving = await app.run_async()
         except asyncio.CancelledError:
             pass  # By a signal: the screen may also swallow it and return.
@@ -124,10 +146,39 @@ async def show(wishes: Wishes, progress: Progress) -> int:
                 playing.cancel()
                 await asyncio.gather(playing, return_exceptions=True)
             await _whatever_comes(_end(cluster, watcher, client, leaving is Leaving.KEEP))
+    if deck.saved is not None:
+        progress(f"a promise was broken: ./log --replay {deck.saved} shows it")
     if signals:
         progress(f"stopped by {signals[0].name}")
     if leaving is Leaving.KEEP and cluster.backend != "connect":
         progress("the cluster runs on; ./log shows it again, ./log heal ends it")
+    return 0
+
+
+def must_be_terminal() -> None:
+    """
+    Refuse to draw where nobody sees it.
+
+    Raises:
+        ConfigError: the output is no terminal.
+    """
+    if not sys.stdout.isatty():
+        raise ConfigError("the screen needs a terminal; this output is none")
+
+
+async def show_again(path: Path, progress: Progress, *, ascii_glyphs: bool = False) -> int:
+    """
+    Show a recording: nothing is started, and nothing is left.
+
+    Raises:
+        RecordingError: it cannot be read.
+        ConfigError: there is no screen to show it on.
+    """
+    replay = open_replay(path, progress)
+    must_be_terminal()
+    gone = ReplayedCluster(replay.tape.first.title)
+    with _signals_end_this_task(), suppress(asyncio.CancelledError):
+        await LabApp(replay, gone, gone, ascii_glyphs=ascii_glyphs, replay=replay).run_async()
     return 0
 
 
@@ -263,11 +314,30 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="F",
         help="to a file; --headless: a folder, of what fails",
     )
+    parser.add_argument("--replay", type=Path, metavar="F", help="see a recording again")
     parser.add_argument("--headless", action="store_true", help="without a screen: pass or fail")
-    parser.add_argument("--seed", type=int, help="of a simulated cluster (--backend sim)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="the world of this seed, as ./dev sim plays it; "
+        "with --backend sim, a quiet simulated cluster",
+    )
     parser.add_argument("--new", action="store_true", help="do not go on with one left running")
     parser.add_argument("--ascii", action="store_true", help="plain signs")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.replay is not None and (others := _given_beside_replay(parser, options)):
+        parser.error(f"--replay shows what was recorded, with no cluster: leave out {others}")
+    return options
+
+
+def _given_beside_replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str:
+    """Return what asks for a cluster, although a recording has none."""
+    beside = ("--backend", "--nodes", "--shards", "--app", "--connect", "--scenario", "--record",
+              "--headless", "--seed", "--new")  # fmt: skip
+    given = [name for name in beside if getattr(options, name[2:]) != parser.get_default(name[2:])]
+    if options.command is not None:
+        given.append(options.command)
+    return ", ".join(given)
 
 
 def say(line: str) -> None:

@@ -7,7 +7,9 @@ from typing import TypeAlias
 
 from lab.cluster.interface import NodeHandle
 from lab.faults import Fault
-from lab.observe.view import EventView, LogView
+from lab.observe.account import Account
+from lab.observe.history import PhiHistory
+from lab.observe.view import ClusterView, EventView, LogView
 from lolraft.rpc.pb import observe_pb2
 
 
@@ -62,4 +64,14 @@ class Ticked:
     at_s: float
 
 
-Happening: TypeAlias = Reported | WatchBroke | ClusterChanged | LogsFetched | Noted | Ticked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Began:
+    """A recording begins in the middle of a run: all that was known by then."""
+
+    at_s: float
+    view: ClusterView
+    phi: PhiHistory
+    account: Account
+
+
+Happening: TypeAlias = Reported | WatchBroke | ClusterChanged | LogsFetched | Noted | Ticked | Began
