@@ -10,7 +10,7 @@ from lab.cluster.interface import ClusterError
 from lab.report.write import from_recording
 from lab.scenarios.headless import tell_scenarios
 from lab.scenarios.script import ScenarioError
-from lab.session import Wishes, heal_all, parse, say, show
+from lab.session import Wishes, heal_all, must_be_terminal, parse, say, show
 from lolraft.config import parse_shards
 from lolraft.errors import ConfigError, LolraftError
 
@@ -33,11 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise ConfigError(f"--nodes is a number from 1 to {MOST_NODES}, not {options.nodes}")
         parse_shards(options.shards)
         lines = "json" if options.json else "plain" if options.plain else ""
-        if not lines and not sys.stdout.isatty():
-            raise ConfigError(
-                "the screen needs a terminal, and this output is none:"
-                " --plain or --json stream lines instead"
-            )
+        if not lines and options.replay is None:
+            must_be_terminal()
         if options.for_s is not None and not (lines and options.for_s > 0):
             raise ConfigError("--for is a number of seconds for --plain or --json, more than 0")
         wishes = Wishes(
@@ -54,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             report=options.report,
             lines=lines,
             for_s=options.for_s,
+            replay=options.replay,
         )
         return asyncio.run(show(wishes, say))
     except (ClusterError, LolraftError, ScenarioError) as broken:

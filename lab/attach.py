@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab.chronicle import Chronicle
 from lab.cluster.interface import Cluster, ClusterError
+from lab.observe.deck import Deck
 from lab.observe.happenings import Happening
 from lab.observe.judge import reachable
 from lab.observe.recording import Recorder
 from lab.observe.view import ClusterView, ShardView
 from lab.observe.watch import Watcher
+from lab.sim.base import VirtualCluster
 from lab.sim.client import SimClient
-from lab.sim.cluster import SimCluster
 from lab.sim.watch import SimWatcher
 from lolraft.client import RaftClient
 from lolraft.raft.types import NodeId
@@ -24,7 +25,7 @@ def watcher_of(
     cluster: Cluster, on_happening: Callable[[Happening], None] | None = None
 ) -> Watcher | SimWatcher:
     """Return who looks at the nodes of *cluster*, and tells *on_happening* what it sees."""
-    if isinstance(cluster, SimCluster):
+    if isinstance(cluster, VirtualCluster):
         return SimWatcher(cluster, on_happening=on_happening)
     return Watcher(cluster, on_happening=on_happening)
 
@@ -57,13 +58,42 @@ def watched(
         recorder.close()
 
 
+@contextmanager
+def taped(
+    cluster: Cluster, record: Path | None, chronicle: Chronicle | None = None
+) -> Iterator[tuple[Watcher | SimWatcher, Deck]]:
+    """
+    Give who looks at the nodes, and the tape of what it sees, which is recorded to *record* too.
+
+    *chronicle* is told all of it, for a report or for a stream of lines.
+
+    Raises:
+        ClusterError: the recording cannot be written.
+    """
+    told = Chronicle() if chronicle is None else chronicle
+    watcher = watcher_of(cluster, told.take)
+    told.view = lambda: watcher.view
+    deck = Deck(watcher.view)
+    told.listeners.append(deck.take)
+    try:
+        if record is not None:
+            deck.record(record)
+    except OSError as broken:
+        raise ClusterError(f"no recording can be written: {broken}") from broken
+    try:
+        yield watcher, deck
+    finally:
+        with suppress(OSError):  # Of a full disk the screen has told.
+            deck.stop()
+
+
 def client_of(cluster: Cluster, ids: Sequence[NodeId] | None = None) -> RaftClient | SimClient:
     """
     Return a client that knows all nodes, or those of *ids*.
 
     It dials nodes where the lab watches them, whatever peers call them, and wherever they move.
     """
-    if isinstance(cluster, SimCluster):
+    if isinstance(cluster, VirtualCluster):
         return cluster.client(None if ids is None else list(ids))
 
     def dial(server: NodeId) -> str:

@@ -30,6 +30,9 @@ class FaultKind(Enum):
     CRASH_LOOP = "crash loop"
 
 
+BY_CHANCE = "by chance"
+"""How the mechanism of a fault begins that a seed brings, and nobody at the keyboard."""
+
 ENDED_BY_START = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE)
 """Faults that end when their node runs again; all others are healed."""
 
@@ -94,6 +97,11 @@ class Fault:
     mechanism: str  # SIGKILL, freezer, SIGSTOP, packet filter, transport rule
     links: tuple[tuple[str, str], ...] = ()  # Every directed pair (sender, receiver) concerned.
     trouble: Trouble | None = None  # How much of it, where that is to be said.
+
+    @property
+    def by_chance(self) -> bool:
+        """Return whether a seed has brought it."""
+        return self.mechanism.startswith(BY_CHANCE)
 
     @property
     def cuts(self) -> bool:

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.attach import client_of, is_led, watched
+from lab.attach import client_of, is_led, taped
 from lab.chronicle import Chronicle
 from lab.cluster import runs
 from lab.cluster.connect import ConnectedCluster
 from lab.cluster.docker import DockerCluster, sweep_run, sweep_unknown, why_no_docker
 from lab.cluster.interface import Cluster, ClusterError
 from lab.cluster.local import LocalCluster, end_processes, sweep
+from lab.cluster.replayed import ReplayedCluster
+from lab.observe.replay import open_replay
 from lab.observe.watch import Watcher
-from lab.report.write import write
+from lab.report.write import try_to_write
 from lab.scenarios.play import Outcome, play
 from lab.scenarios.run import cluster_for, stage_of
 from lab.scenarios.script import Script, load
@@ -28,13 +30,14 @@ from lab.setup.images import ensure_node_image
 from lab.setup.shell import SetupError
 from lab.sim.client import SimClient
 from lab.sim.cluster import SimCluster
+from lab.sim.swarm import SwarmCluster
 from lab.sim.watch import SimWatcher
 from lab.streaming import Streaming
 from lab.tui.app import LabApp
 from lab.tui.ports import Leaving
-from lab.workload.telling import view_of
-from lab.workload.view import LoadView
+from lab.workload.telling import either, view_of
 from lolraft.client import RaftClient
+from lolraft.errors import ConfigError
 
 PACE_S = 1.0  # Between two steps of a scenario on the screen.
 LED_S = 20.0  # A cluster that takes longer to have leaders is shown as it is.
@@ -53,12 +56,13 @@ class Wishes:
     connect: tuple[str, ...] = ()
     fresh: bool = False  # A new cluster though one was left running.
     ascii_glyphs: bool = False
-    seed: int | None = None  # Of a simulated cluster.
+    seed: int | None = None  # Of a world, or with `sim` of a cluster.
     scenario: str | None = None
     record: Path | None = None  # A file for what is seen.
     report: Path | None = None  # A folder for what is told of it in the end.
     lines: str = ""  # plain, json: a stream of lines instead of the screen.
     for_s: float | None = None  # How long to stream; None: until somebody ends it.
+    replay: Path | None = None  # One to see again, with no cluster.
 
 
 def choose(wishes: Wishes, progress: Progress) -> Cluster:
@@ -70,6 +74,8 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
     """
     if wishes.connect:
         return ConnectedCluster(wishes.connect)
+    if wishes.seed is not None and wishes.backend == "auto":
+        return _world_of(wishes.seed, wishes)
     if wishes.backend == "sim":
         return SimCluster(
             nodes=wishes.nodes, shards=wishes.shards, app=wishes.app, seed=wishes.seed
@@ -89,6 +95,17 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
         return LocalCluster.begin(nodes=wishes.nodes, app=wishes.app, shards=wishes.shards)
     progress("Docker answers: the nodes are containers (--backend local for processes)")
     return DockerCluster.begin(nodes=wishes.nodes, app=wishes.app, shards=wishes.shards)
+
+
+def _world_of(seed: int, wishes: Wishes) -> Cluster:
+    """Return the world that `./dev sim` plays for *seed*; nobody else has a say in it."""
+    usual = Wishes()
+    if (wishes.nodes, wishes.shards, wishes.app) != (usual.nodes, usual.shards, usual.app):
+        raise ClusterError(
+            "--seed alone opens the world of that seed, which decides nodes, shards and app; "
+            "add --backend sim for a simulated cluster of your own"
+        )
+    return SwarmCluster(seed)
 
 
 def _again(run: runs.Run) -> Cluster:
@@ -112,19 +129,25 @@ async def show(wishes: Wishes, progress: Progress) -> int:
 
     Returns the exit status: 1 where a streamed scenario failed, or a promise was seen to break.
     """
+    if wishes.replay is not None:
+        return await show_again(wishes.replay, progress, ascii_glyphs=wishes.ascii_glyphs)
     heal_orphans(progress)
     script = load(wishes.scenario) if wishes.scenario else None
     cluster = choose(wishes, progress) if script is None else _stage_for(script, wishes, progress)
     playing: asyncio.Task[Outcome] | None = None
-    leaving = Leaving.KEEP if wishes.lines and _was_left_running(cluster) else None
+    leaving = Leaving.KEEP if wishes.lines and runs.was_left_running(cluster.title) else None
     chronicle, status = Chronicle(), 0
     streaming = Streaming(wishes.lines, chronicle) if wishes.lines else None
     client: RaftClient | SimClient | None = None
-    with watched(cluster, wishes.record, chronicle) as watcher, _signals_end_this_task() as signals:
+    with (
+        taped(cluster, wishes.record, chronicle) as (watcher, deck),
+        _signals_end_this_task() as signals,
+    ):
         try:
             await cluster.start(progress)
             watcher.start()
-            await wait_for_leaders(watcher, progress)
+            if cluster.hands_off is None:
+                await wait_for_leaders(watcher, progress)
             client = client_of(cluster)
             if script is not None:
                 stage = stage_of(cluster, watcher, client)
@@ -134,9 +157,10 @@ async def show(wishes: Wishes, progress: Progress) -> int:
             if streaming is not None:
                 await streaming.run(playing, wishes.for_s)
             else:
-                app = LabApp(watcher, cluster, client, ascii_glyphs=wishes.ascii_glyphs)
+                glyphs = wishes.ascii_glyphs
+                app = LabApp(watcher, cluster, client, ascii_glyphs=glyphs, deck=deck)
                 app.report = chronicle.gather.report
-                chronicle.load = _either(lambda: app.load.view, chronicle.load)
+                chronicle.load = either(lambda: app.load.view, chronicle.load)
                 leaving = await app.run_async()
         except asyncio.CancelledError:
             pass  # By a signal: the screen may also swallow it and return.
@@ -147,9 +171,11 @@ async def show(wishes: Wishes, progress: Progress) -> int:
             chronicle.finish()
             await _whatever_comes(_end(cluster, watcher, client, leaving is Leaving.KEEP))
             if wishes.report is not None:
-                _write_report(chronicle, wishes.report, progress)
+                progress(try_to_write(chronicle.gather.report(), wishes.report))
             if streaming is not None:
                 status = streaming.end(signals, playing, sys.exception())
+    if deck.saved is not None:
+        progress(f"a promise was broken: ./log --replay {deck.saved} shows it")
     if signals:
         progress(f"stopped by {signals[0].name}")
     if leaving is Leaving.KEEP and cluster.backend != "connect":
@@ -157,23 +183,34 @@ async def show(wishes: Wishes, progress: Progress) -> int:
     return status
 
 
-def _either(one: Callable[[], LoadView], other: Callable[[], LoadView]) -> Callable[[], LoadView]:
-    """Return how to see the load that was begun by hand, or else the other."""
-    return lambda: view if (view := one()).began_s is not None else other()
+def must_be_terminal() -> None:
+    """
+    Refuse to draw where nobody sees it.
+
+    Raises:
+        ConfigError: the output is no terminal.
+    """
+    if not sys.stdout.isatty():
+        raise ConfigError(
+            "the screen needs a terminal, and this output is none:"
+            " --plain or --json stream lines instead"
+        )
 
 
-def _write_report(chronicle: Chronicle, folder: Path, progress: Progress) -> None:
-    """Write the report of this run; that it cannot be written ends nothing else."""
-    try:
-        progress(f"report: {write(chronicle.gather.report(), folder)}")
-    except OSError as broken:
-        progress(f"no report was written: {broken}; --report names a folder that can be made")
+async def show_again(path: Path, progress: Progress, *, ascii_glyphs: bool = False) -> int:
+    """
+    Show a recording: nothing is started, and nothing is left.
 
-
-def _was_left_running(cluster: Cluster) -> bool:
-    """Return whether another lab left it running on purpose: who only listens lets it run on."""
-    kept = (f"{run.backend}:{run.name}" for run in runs.known_runs() if run.kept)
-    return cluster.title in kept
+    Raises:
+        RecordingError: it cannot be read.
+        ConfigError: there is no screen to show it on.
+    """
+    replay = open_replay(path, progress)
+    must_be_terminal()
+    gone = ReplayedCluster(replay.tape.first.title)
+    with _signals_end_this_task(), suppress(asyncio.CancelledError):
+        await LabApp(replay, gone, gone, ascii_glyphs=ascii_glyphs, replay=replay).run_async()
+    return 0
 
 
 def _to_nobody(line: str) -> None:
@@ -323,11 +360,30 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--for", type=float, dest="for_s", metavar="SECONDS", help="end --plain and --json then"
     )
+    parser.add_argument("--replay", type=Path, metavar="F", help="see a recording again")
     parser.add_argument("--headless", action="store_true", help="without a screen: pass or fail")
-    parser.add_argument("--seed", type=int, help="of a simulated cluster (--backend sim)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="the world of this seed, as ./dev sim plays it; "
+        "with --backend sim, a quiet simulated cluster",
+    )
     parser.add_argument("--new", action="store_true", help="do not go on with one left running")
     parser.add_argument("--ascii", action="store_true", help="plain signs")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.replay is not None and (others := _given_beside_replay(parser, options)):
+        parser.error(f"--replay shows what was recorded, with no cluster: leave out {others}")
+    return options
+
+
+def _given_beside_replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str:
+    """Return what asks for a cluster, although a recording has none."""
+    beside = ("--backend", "--nodes", "--shards", "--app", "--connect", "--scenario", "--record",
+              "--headless", "--seed", "--new", "--report", "--plain", "--json")  # fmt: skip
+    given = [name for name in beside if getattr(options, name[2:]) != parser.get_default(name[2:])]
+    if options.command is not None:
+        given.append(options.command)
+    return ", ".join(given)
 
 
 def say(line: str) -> None:

@@ -49,6 +49,13 @@ class Cluster(ABC):
         str  # docker, local, sim, connect (attached: watching, writing and transport rules only)
     )
     title: str  # For the title bar: `docker:lab3`.
+    hands_off: str | None = None
+    """Why nothing may be done to it, only looked at; the sentence for who tries."""
+
+    @property
+    def ended(self) -> str | None:
+        """Return why nothing happens here any more, or None while something may."""
+        return None
 
     @abstractmethod
     def nodes(self) -> tuple[NodeHandle, ...]:

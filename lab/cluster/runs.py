@@ -96,6 +96,11 @@ def known_runs() -> list[Run]:
     return runs
 
 
+def was_left_running(title: str) -> bool:
+    """Return whether a lab left the cluster of this title running: who only listens does too."""
+    return any(run.kept and title == f"{run.backend}:{run.name}" for run in known_runs())
+
+
 def _path(name: str) -> Path:
     return state_directory() / "runs" / f"{name}.json"
 

@@ -18,3 +18,11 @@ class Steerable(Protocol):
 
     def step(self) -> bool:
         """Do the next thing that happens anywhere; return whether something did."""
+
+
+@runtime_checkable
+class Seekable(Steerable, Protocol):
+    """One that can go on to what matters."""
+
+    async def to_next_election(self, within_s: float) -> bool:
+        """Go on until somebody is elected; return whether that came *within_s*."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from lab.cluster.interface import NodeHandle, NodeState
 from lab.observe import safety
 from lab.observe.happenings import (
+    Began,
     ClusterChanged,
     Happening,
     LogsFetched,
@@ -38,6 +39,8 @@ def fold(view: ClusterView, happening: Happening) -> ClusterView:
     """Return the picture after one more thing has happened."""
     before = reachable(view.nodes, view.now_s)
     match happening:
+        case Began(view=begun):
+            return begun
         case Reported():
             view = _report(view, happening)
         case ClusterChanged():

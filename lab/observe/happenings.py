@@ -7,7 +7,9 @@ from typing import TypeAlias
 
 from lab.cluster.interface import NodeHandle
 from lab.faults import Fault
-from lab.observe.view import EventView, LogView
+from lab.observe.account import Account
+from lab.observe.history import PhiHistory
+from lab.observe.view import ClusterView, EventView, LogView
 from lab.workload.load import Verdict
 from lab.workload.measure import Moment, Outage
 from lolraft.rpc.pb import observe_pb2
@@ -65,6 +67,16 @@ class Ticked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Began:
+    """A recording begins in the middle of a run: all that was known by then."""
+
+    at_s: float
+    view: ClusterView
+    phi: PhiHistory
+    account: Account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """What clients saw since the last one, where a load runs or ran; no part of the picture."""
 
@@ -76,5 +88,5 @@ class Measured:
 
 
 Happening: TypeAlias = (
-    Reported | WatchBroke | ClusterChanged | LogsFetched | Noted | Ticked | Measured
+    Reported | WatchBroke | ClusterChanged | LogsFetched | Noted | Ticked | Began | Measured
 )

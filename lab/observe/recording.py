@@ -3,6 +3,7 @@ A recording on disk: the happenings of one lab, versioned, compressed, safe agai
 
 A file is a line that names format and version, then blocks: length, checksum, and so many bytes of
 JSON lines, compressed. A block that is not whole ends the recording; what is before it counts.
+Version 2 may begin in the middle of a run (`Began`); what begins at the start is of version 1.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from google.protobuf.message import DecodeError
+
 from lab.cluster.interface import NodeHandle, NodeState
 from lab.faults import ClockTrouble, DiskTrouble, Fault, FaultKind, LinkTrouble, Rhythm
+from lab.observe.account import Account
 from lab.observe.fold import fold
 from lab.observe.happenings import (
+    Began,
     ClusterChanged,
     Happening,
     LogsFetched,
@@ -29,6 +34,8 @@ from lab.observe.happenings import (
     Ticked,
     WatchBroke,
 )
+from lab.observe.history import PhiHistory
+from lab.observe.plain import from_plain, to_plain
 from lab.observe.view import ClusterView, EntryView, EventView, LogView
 from lab.workload.load import Verdict
 from lab.workload.measure import Moment, Outage
@@ -36,7 +43,7 @@ from lolraft.errors import LolraftError
 from lolraft.raft.types import NodeId
 from lolraft.rpc.pb import observe_pb2
 
-VERSION = 1
+VERSION, FROM_THE_START = 2, 1
 MAGIC = b"lolraft-recording "
 BLOCK = struct.Struct("<II")  # bytes that follow, their checksum
 BLOCK_BYTES = 64 * 1024  # Before compression: a block is written when it has so many,
@@ -53,9 +60,11 @@ class RecordingError(LolraftError):
 class Recorder:
     """Stream happenings into a file; what was written a second ago survives a crash."""
 
-    def __init__(self, path: Path, first: ClusterView) -> None:
+    def __init__(self, path: Path, first: ClusterView, *, begun: Began | None = None) -> None:
         """
         Begin a file; *first* is the picture before the first happening, and empty but for names.
+
+        *begun* is for a recording that begins in the middle: what was known by then.
 
         Raises:
             OSError: the file cannot be written.
@@ -65,30 +74,40 @@ class Recorder:
         self._file: IO[bytes] = path.open("wb")
         self._lines: list[bytes] = []
         self._waiting_bytes, self._since_s = 0, float("inf")
-        head = {"version": VERSION, "title": first.title, "backend": first.backend}
+        version = FROM_THE_START if begun is None else VERSION
+        head = {"version": version, "title": first.title, "backend": first.backend}
         self._write(MAGIC + json.dumps(head).encode() + b"\n")
+        if begun is not None:
+            self.take(begun)
 
-    def take(self, happening: Happening) -> None:
-        """Add one happening."""
-        line = json.dumps(_plain(happening), separators=(",", ":")).encode()
+    def take(self, happening: Happening, line: bytes | None = None) -> None:
+        """Add one happening; *line* is what `encode` makes of it, where that is known."""
+        line = encode(happening) if line is None else line
         self._lines.append(line)
         self._waiting_bytes += len(line)
         self._since_s = min(self._since_s, happening.at_s)
         if self._waiting_bytes >= BLOCK_BYTES or happening.at_s - self._since_s >= BLOCK_S:
             self.flush()
 
+    def take_packed(self, packed: bytes) -> None:
+        """Add what `pack` made of many happenings."""
+        self.flush()
+        self._write(BLOCK.pack(len(packed), zlib.crc32(packed)) + packed)
+
     def flush(self) -> None:
         """Write what has gathered."""
         if not self._lines:
             return
-        packed = zlib.compress(b"\n".join(self._lines), LEVEL)
+        packed = pack(self._lines)
         self._lines, self._waiting_bytes, self._since_s = [], 0, float("inf")
-        self._write(BLOCK.pack(len(packed), zlib.crc32(packed)) + packed)
+        self.take_packed(packed)
 
     def close(self) -> None:
         """Write what has gathered, and end the file."""
-        self.flush()
-        self._file.close()
+        try:
+            self.flush()
+        finally:
+            self._file.close()
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)
@@ -112,9 +131,32 @@ class Recording:
         return view
 
 
-def read(path: Path) -> Recording:
+@dataclass(slots=True)
+class Reading:
+    """A file that is read happening by happening."""
+
+    first: ClusterView
+    _data: bytes = field(repr=False)
+    ends_early: bool = False  # Its last block is not whole: known when all is read.
+
+    def happenings(self) -> Iterator[tuple[bytes, Happening]]:
+        """Return each happening with the line that it was written in."""
+        for lines in _blocks(self._data):
+            if lines is None:
+                self.ends_early = True
+                return
+            for line in lines:
+                try:
+                    happening = decode(line)
+                except (ValueError, TypeError, KeyError, DecodeError):
+                    self.ends_early = True  # Its checksum is right: whoever wrote it erred.
+                    return
+                yield line, happening
+
+
+def begin_to_read(path: Path) -> Reading:
     """
-    Return what is whole of a recording.
+    Return a recording of which only the first line was read yet.
 
     Raises:
         RecordingError: it is none, or of a newer version.
@@ -134,39 +176,70 @@ def read(path: Path) -> Recording:
             f"{path} is a recording of version {version}; this lab reads up to {VERSION}:"
             " open it with the version that made it"
         )
-    happenings: list[Happening] = []
-    whole = True
-    for lines in _blocks(data[end + 1 :]):
-        if lines is None:
-            whole = False
-            break
-        happenings += [_happening(json.loads(line)) for line in lines]
     first = ClusterView(title=title, backend=backend, verdict="UNKNOWN")
-    return Recording(first, tuple(happenings), not whole)
+    return Reading(first, data[end + 1 :])
+
+
+def read(path: Path) -> Recording:
+    """
+    Return what is whole of a recording.
+
+    Raises:
+        RecordingError: it is none, or of a newer version.
+        OSError: the file cannot be read.
+    """
+    reading = begin_to_read(path)
+    happenings = tuple(happening for _, happening in reading.happenings())
+    return Recording(reading.first, happenings, reading.ends_early)
+
+
+def pack(lines: list[bytes]) -> bytes:
+    """Return a block's lines, compressed."""
+    return zlib.compress(b"\n".join(lines), LEVEL)
+
+
+def unpack(packed: bytes) -> list[bytes] | None:
+    """Return the lines of a block, or None where it is not whole."""
+    unpacker = zlib.decompressobj()
+    try:
+        lines = unpacker.decompress(packed, MOST_BLOCK_BYTES)
+    except zlib.error:
+        return None
+    return lines.split(b"\n") if unpacker.eof else None
 
 
 def _blocks(data: bytes) -> Iterator[list[bytes] | None]:
     """Return the lines of each block; None for one that is not whole, and then no more."""
     at = 0
     while at < len(data):
-        if at + BLOCK.size > len(data):
-            yield None
+        lines = None
+        if at + BLOCK.size <= len(data):
+            size, checksum = BLOCK.unpack_from(data, at)
+            packed = data[at + BLOCK.size : at + BLOCK.size + size]
+            if len(packed) == size and zlib.crc32(packed) == checksum:
+                lines = unpack(packed)
+            at += BLOCK.size + size
+        yield lines
+        if lines is None:
             return
-        size, checksum = BLOCK.unpack_from(data, at)
-        packed = data[at + BLOCK.size : at + BLOCK.size + size]
-        if len(packed) != size or zlib.crc32(packed) != checksum:
-            yield None
-            return
-        unpacker = zlib.decompressobj()
-        lines = unpacker.decompress(packed, MOST_BLOCK_BYTES)
-        if not unpacker.eof:
-            yield None
-            return
-        yield lines.split(b"\n")
-        at += BLOCK.size + size
 
 
 # --- happenings as plain values ------------------------------------------------------------------
+
+
+def encode(happening: Happening) -> bytes:
+    """Return a happening as a line of JSON."""
+    return json.dumps(_plain(happening), separators=(",", ":")).encode()
+
+
+def decode(line: bytes) -> Happening:
+    """
+    Return the happening of which `encode` made *line*.
+
+    Raises:
+        ValueError, TypeError, KeyError, DecodeError: there is none in it.
+    """
+    return _happening(json.loads(line))
 
 
 def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401  # Any dataclass of ours.
@@ -192,6 +265,8 @@ def _plain(happening: Happening) -> dict[str, Any]:
             return facts | {"shard_id": shard_id, "logs": plain}
         case Noted(event=event):
             return facts | {"event": _fields(event)}
+        case Began(view=view, phi=phi, account=account):
+            return facts | {"known": [to_plain(one) for one in (view, phi, account)]}
         case Ticked():
             return facts
         case Measured(began_s=began_s, verdict=verdict, moments=moments, outages=outages):
@@ -236,6 +311,14 @@ def _happening(plain: dict[str, Any]) -> Happening:
                 verdict=Verdict(**plain["verdict"]),
                 moments=tuple(Moment(**one) for one in plain["moments"]),
                 outages=tuple(Outage(**one) for one in plain["outages"]),
+            )
+        case "Began":
+            view, phi, account = plain["known"]
+            return Began(
+                at_s=at_s,
+                view=from_plain(ClusterView, view),
+                phi=from_plain(PhiHistory, phi),
+                account=from_plain(Account, account),
             )
         case _:
             return Ticked(at_s=at_s)

@@ -16,7 +16,8 @@ from types import MappingProxyType
 
 from lab.observe.account import MOST_SPANS, Account, Span
 from lab.observe.fold import MOST_EVENTS, fold
-from lab.observe.happenings import ClusterChanged, Happening, Measured, Noted, Ticked
+from lab.observe.happenings import Began, ClusterChanged, Happening, Measured, Noted, Ticked
+from lab.observe.history import BUCKET_S
 from lab.observe.judge import reachable
 from lab.observe.recording import read
 from lab.observe.view import ClusterView, EventView, NodeView, Violation
@@ -135,6 +136,8 @@ class Gather:
             case Noted(event=event):
                 self._hear(event)
                 self._look(view)
+            case Began():
+                self._begin(happening)
             case ClusterChanged() if view.faults == self._view.faults:
                 pass  # A node is gone: what that means is told from the picture before.
             case Ticked() | ClusterChanged():
@@ -185,6 +188,19 @@ class Gather:
 
     # --- looking ---------------------------------------------------------------------------------
 
+    def _begin(self, begun: Began) -> None:
+        """Take what was known when a recording began in the middle of a run."""
+        self._account = begun.account
+        for pair, known in begun.phi.tracks.items():
+            for bucket, phi in known:
+                self._phi_of(pair).add(bucket * BUCKET_S, phi)
+        self._look(begun.view)
+
+    def _phi_of(self, pair: tuple[str, str]) -> Series[float]:
+        if pair not in self._phi:
+            self._phi[pair] = Series(max, MOST_PHIS, PHI_S)
+        return self._phi[pair]
+
     def _look(self, view: ClusterView) -> None:
         self._view = view
         if self._began_s is None:
@@ -199,10 +215,7 @@ class Gather:
         for pair, link in view.links.items():
             # What a dead node believed is no news, and whom one never heard, one cannot miss.
             if link.receiver in heard and math.isfinite(link.last_heard_s):
-                series = self._phi.get(pair)
-                if series is None:
-                    series = self._phi[pair] = Series(max, MOST_PHIS, PHI_S)
-                series.add(view.now_s, min(max(link.phi, 0.0), HIGHEST_PHI))
+                self._phi_of(pair).add(view.now_s, min(max(link.phi, 0.0), HIGHEST_PHI))
 
     def _hear(self, event: EventView) -> None:
         if event.kind == "scenario":

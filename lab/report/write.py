@@ -29,6 +29,14 @@ def write(report: Report, folder: Path, picture: str = "") -> Path:
     return page
 
 
+def try_to_write(report: Report, folder: Path) -> str:
+    """Write, and return in words what came of it: a full disk must not keep a lab from ending."""
+    try:
+        return f"report: {write(report, folder)}"
+    except OSError as broken:
+        return f"no report was written: {broken}; --report names a folder that can be made"
+
+
 def from_recording(recording: Path, folder: Path | None) -> Path:
     """
     Write the report on a recording, beside it unless *folder* says where; return the page.

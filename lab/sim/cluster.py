@@ -8,12 +8,11 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from lab.cluster.base import BaseCluster, Link
+from lab.cluster.base import Link
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
 from lab.cluster.rules import Rules
 from lab.faults import Fault, FaultKind, LinkTrouble, Rhythm
-from lab.sim.client import SimClient
-from lab.sim.virtual import VirtualTime
+from lab.sim.base import VirtualCluster
 from lab.sim.world import APPS, LabWorld
 from lolraft.config import parse_shards
 from lolraft.raft.types import NodeId
@@ -22,12 +21,11 @@ from lolraft.sim.node import SimNode
 from lolraft.sim.weather import Rule
 
 SPARES = 6  # Nodes that can be added later.
-TICK_S = 0.25  # Of virtual time, between two reports.
 WIRE = "broken wire"
 WITHOUT = "the simulator's streams have no bandwidth; delay them instead"
 
 
-class SimCluster(BaseCluster):
+class SimCluster(VirtualCluster):
     """
     Nodes that live in this process, driven by the simulator's clock, network and disks.
 
@@ -53,51 +51,27 @@ class SimCluster(BaseCluster):
         Raises:
             ClusterError: *app* is none of the lab's.
         """
-        self.seed = secrets.randbelow(10**6) if seed is None else seed
-        super().__init__("sim", f"sim:{self.seed}")
+        seed = secrets.randbelow(10**6) if seed is None else seed
         if app not in APPS:
             raise ClusterError(f"the simulator has the apps {', '.join(APPS)}, not {app}")
-        self._directory = Path(tempfile.mkdtemp(prefix="lolraft-sim-"))
+        directory = Path(tempfile.mkdtemp(prefix="lolraft-sim-"))
         plan = Plan(
-            seed=self.seed,
+            seed=seed,
             nodes=nodes,
             spares=SPARES,
             shards=parse_shards(shards),
             snapshot_entries=snapshot_entries,
             tail_entries=tail_entries,
         )
-        self.world = LabWorld(plan, app, self._directory)
-        self.violation: Exception | None = None
-        self.on_tick: Callable[[], None] = lambda: None
+        world = LabWorld(plan, app, lambda: APPS[app](directory))
+        super().__init__(f"sim:{seed}", world, speed=speed)
+        self._directory = directory
         self._put: dict[int, int] = {}  # Fault number to the weather's.
         self._jumped_s: dict[str, float] = {}  # How far each clock has been made to jump.
-        self.time = VirtualTime(
-            self.world.clock,
-            speed=speed,
-            tick_s=TICK_S,
-            on_tick=self._on_tick,
-            on_failure=self._on_failure,
-        )
-
-    def client(self, ids: list[NodeId] | None = None) -> SimClient:
-        """Return a client that knows all nodes, or those of *ids*."""
-        return SimClient(self.world, self.time, ids)
-
-    def node(self, name: str) -> SimNode:
-        """Return the simulated node of this name."""
-        return self.world.nodes[self._handle(name).node_id]
-
-    def now_s(self) -> float:
-        """Return virtual time as seconds since 1970."""
-        return self.time.wall_s
-
-    async def sleep(self, delay_s: float) -> None:
-        """Wait in virtual time."""
-        await self.time.sleep(delay_s)
 
     async def start(self, progress: Callable[[str], None]) -> None:
         """Boot the nodes, and let time pass."""
-        progress(f"a simulated cluster of {self.world.plan.nodes}, seed {self.seed}")
+        progress(f"a simulated cluster of {self.world.plan.nodes}, seed {self.world.plan.seed}")
         members = self.world.names[: self.world.plan.nodes]
         for node_id in members:
             self._add(node_id)
@@ -105,24 +79,11 @@ class SimCluster(BaseCluster):
         self.time.start()
         self._changed()
 
-    def _add(self, node_id: NodeId) -> NodeHandle:
-        name = node_id.removeprefix("http://").partition(":")[0]
-        self._handles[name] = NodeHandle(
-            name=name, node_id=node_id, watch_address="", state=NodeState.RUNNING
-        )
-        return self._handles[name]
-
-    def _on_failure(self, broken: Exception) -> None:
-        self.violation = broken
-        self.on_tick()
-        self._changed()
-
-    def _on_tick(self) -> None:
+    def _look(self) -> None:
         for handle in self.nodes():  # An app may raise, a disk may fail: then a node ends itself.
             ended = self.world.nodes[handle.node_id].machine is None
             if handle.state in (NodeState.RUNNING, NodeState.PAUSED) and ended:
                 self._set_state(handle.name, NodeState.EXITED, "it ended by itself")
-        self.on_tick()
 
     # --- nodes -----------------------------------------------------------------------------------
 
@@ -255,6 +216,5 @@ class SimCluster(BaseCluster):
 
     async def close(self, *, leave_running: bool = False) -> None:
         """End the world; there is nothing to leave running."""
-        await self._end_loops()
-        await self.time.stop()
+        await super().close(leave_running=leave_running)
         shutil.rmtree(self._directory, ignore_errors=True)

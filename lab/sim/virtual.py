@@ -9,10 +9,13 @@ from typing import Any, TypeVar
 
 from lab.cluster.interface import ClusterError
 from lolraft.sim.clock import Clock
+from lolraft.sim.course import Player
 
 FRAME_S = 0.02  # Of real time, between two advances.
 MOST_S = 0.5  # Of virtual time in one advance: the screen must not wait for it.
 QUANTUM_S = 0.01  # Of virtual time in one advance, as fast as possible.
+LOOK_S = 0.25  # Of real time, between two ticks at most: slow time is to be seen moving.
+AT_ONCE = 200  # Actions, before the screen gets a turn.
 SETTLING = 4  # Turns of the event loop in which what woke up says what it wants next.
 
 Answer = TypeVar("Answer")
@@ -23,7 +26,8 @@ class VirtualTime:
     Advance a simulated world beside an event loop.
 
     `speed` is virtual seconds per second; 0 holds the world, None lets it run as fast as it can.
-    Whoever waits with `sleep` waits in virtual time. *on_tick* is called every *tick_s* of it.
+    Whoever waits with `sleep` waits in virtual time. *on_tick* is called every *tick_s* of it. With
+    a *player* time passes as the world's course wants, and comes to an end with it.
     """
 
     def __init__(
@@ -34,9 +38,14 @@ class VirtualTime:
         tick_s: float,
         on_tick: Callable[[], None],
         on_failure: Callable[[Exception], None],
+        player: Player | None = None,
+        on_over: Callable[[], None] = lambda: None,
     ) -> None:
         self.speed = speed
+        self.is_over = False  # The course has come to its end, and no promise was broken.
         self._clock = clock
+        self._player = player
+        self._on_over = on_over
         self._tick_s = tick_s
         self._on_tick = on_tick
         self._on_failure = on_failure
@@ -89,9 +98,22 @@ class VirtualTime:
 
     def step(self) -> bool:
         """Do the next thing that happens anywhere in the world; time is held by the caller."""
-        if self.failure is not None:
-            return False
-        return self._guarded(self._clock.step)
+        return not self.stands and self._guarded((self._player or self._clock).step)
+
+    async def run_to(self, done: Callable[[], bool], within_s: float) -> bool:
+        """Do one thing after another until *done*, or until *within_s* seconds have passed."""
+        until_s = self._clock.now_s + within_s
+        actions = 0
+        while not done() and self._clock.now_s < until_s and self.step():
+            actions += 1
+            if actions % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return done()
+
+    @property
+    def stands(self) -> bool:
+        """Return whether time stands still for good."""
+        return self.is_over or self.failure is not None
 
     def _tick(self) -> None:
         self._clock.after(self._tick_s, self._tick)
@@ -99,7 +121,7 @@ class VirtualTime:
 
     def _guarded(self, action: Callable[[], bool]) -> bool:
         try:
-            return action()
+            did = action()
         except Exception as broken:  # A checker's `Violation`, or our own mistake: both are shown.
             self.failure = str(broken).partition("\n")[0]
             for future in self._waiting.values():
@@ -107,20 +129,35 @@ class VirtualTime:
                     future.set_exception(ClusterError(f"the world has ended: {self.failure}"))
             self._on_failure(broken)
             return False
+        if self._player is not None and self._player.is_over:
+            self.is_over = True
+            self._on_over()
+        return did
 
     async def _run(self) -> None:
-        at_s = time.monotonic()
-        while self.failure is None:
+        at_s = looked_s = time.monotonic()
+        while not self.stands:
             if self.speed is None:
                 self._advance(QUANTUM_S)
                 for _ in range(SETTLING):
                     await asyncio.sleep(0)
-            else:
-                await asyncio.sleep(FRAME_S)
-                passed_s, at_s = time.monotonic() - at_s, time.monotonic()
-                if self.speed:  # It may have changed meanwhile.
-                    self._advance(min(passed_s * self.speed, MOST_S))
+                continue
+            await asyncio.sleep(FRAME_S)
+            passed_s, at_s = time.monotonic() - at_s, time.monotonic()
+            if not self.speed:  # It may have changed meanwhile.
+                continue
+            self._advance(min(passed_s * self.speed, MOST_S))
+            if self.speed < 1 and at_s - looked_s >= LOOK_S:
+                looked_s = at_s
+                self._on_tick()
 
     def _advance(self, by_s: float) -> None:
         until_s = self._clock.now_s + by_s
-        self._guarded(lambda: self._clock.run(until_s))
+        self._guarded(lambda: self._pass(until_s))
+
+    def _pass(self, until_s: float) -> bool:
+        if self._player is not None:
+            self._player.run(until_s)
+        else:
+            self._clock.run(until_s)
+        return True

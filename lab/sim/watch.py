@@ -17,7 +17,7 @@ from lab.observe.happenings import (
 )
 from lab.observe.view import ClusterView, EventView
 from lab.observe.watch import log_view
-from lab.sim.cluster import SimCluster
+from lab.sim.base import VirtualCluster
 from lolraft.raft.types import NodeId
 from lolraft.rpc.observed import log_range, node_event, peer_facts, shard_facts
 from lolraft.rpc.pb import observe_pb2
@@ -35,7 +35,7 @@ class SimWatcher:
     """
 
     def __init__(
-        self, cluster: SimCluster, *, on_happening: Callable[[Happening], None] | None = None
+        self, cluster: VirtualCluster, *, on_happening: Callable[[Happening], None] | None = None
     ) -> None:
         self._cluster = cluster
         self._on_happening = on_happening
@@ -74,6 +74,9 @@ class SimWatcher:
     def report(self) -> None:
         """Look at every node now: at each tick, and after each step by hand."""
         at_s = self._cluster.now_s()
+        for event in self._cluster.take_notes():
+            self._take(Noted(at_s=at_s, event=event))
+        self._note_violation()  # First: the reports may break a promise of their own by it.
         for handle in self._cluster.nodes():
             node = self._cluster.node(handle.name)
             if node.is_running:
@@ -82,7 +85,6 @@ class SimWatcher:
                     watch = self._watches[handle.name] = _Watch(self._cluster, node)
                 self._take(Reported(at_s=at_s, node=handle.name, update=watch.update(at_s)))
         self._fetch_logs()
-        self._note_violation()
         self._take(Ticked(at_s=at_s))
 
     def _note_violation(self) -> None:
@@ -90,6 +92,8 @@ class SimWatcher:
         if broken is not None and self._violation is None:
             self._violation = broken
             text = str(broken).partition("\n")[0]
+            for handle in self._cluster.nodes():
+                text = text.replace(handle.node_id, handle.name)
             self.note(EventView(at_s=0.0, node=None, kind="violation", text=text))
 
     def _take(self, happening: Happening) -> None:
@@ -129,7 +133,7 @@ class SimWatcher:
 class _Watch:
     """What was seen of one life of a node."""
 
-    def __init__(self, cluster: SimCluster, node: SimNode) -> None:
+    def __init__(self, cluster: VirtualCluster, node: SimNode) -> None:
         self.life = node.life
         self._cluster = cluster
         self._node = node

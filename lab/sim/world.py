@@ -27,20 +27,19 @@ DEAR = (Objections,)
 class LabWorld(World):
     """A world without chance's clients and faults: people, scripts and workloads bring theirs."""
 
-    def __init__(self, plan: Plan, app: str, directory: Path) -> None:
-        def make_app() -> SimApp:
-            return APPS[app](directory)
-
+    def __init__(self, plan: Plan, app: str, make_app: Callable[[], SimApp]) -> None:
         few = len(plan.shards) <= FEW_SHARDS
         super().__init__(plan, make_app, ALL if few else [one for one in ALL if one not in DEAR])
         self.app_name = app
         self.numbers = count(1)  # Of requests, over all clients.
         self.told: defaultdict[NodeId, list[tuple[float, Tell]]] = defaultdict(list)
         self.commands: Counter[NodeId] = Counter()  # Applied since its start, by each node.
+        self.elections = 0  # Won by anybody, so far.
 
     def tell(self, node: SimNode, tell: Tell) -> None:
         """Keep what a node tells, for its watcher."""
         self.told[node.node_id].append((self.clock.now_s, tell))
+        self.elections += tell.kind == "elected"
         super().tell(node, tell)
 
     def started(self, node: SimNode) -> None:

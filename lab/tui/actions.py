@@ -9,17 +9,17 @@ from textual.widgets import Input
 from lab.report.gather import Report
 from lab.tui import story
 from lab.tui.filters import Filter
+from lab.tui.rewind import Rewind
 from lab.tui.scene import shard_name
 from lab.tui.screens.help import HelpScreen
 from lab.tui.widgets.panel import Panel
-from lab.tui.wishes import Wishes
 
 ORDERS = ("shard", "trouble", "lag", "term", "leader", "commit")
 COLOURINGS = ("leader", "term", "lag")
 _LINE_PANELS = ("lines", "events", "timeline", "facts")
 
 
-class Actions(Wishes):
+class Actions(Rewind):
     """Selection, page and the actions of `keys.KEYS` that change only the screen."""
 
     report: Callable[[], Report] | None = None  # Set by who gathers one.
@@ -185,12 +185,6 @@ class Actions(Wishes):
         """Give the focused panel the whole screen, or take it back."""
         panel = self._panel()
         self.alone = None if self.alone is not None or panel is None else panel.name
-        self.redraw()
-
-    def action_hold(self) -> None:
-        """Stop the picture, or let it go on."""
-        self.held = not self.held
-        self.tick()
         self.redraw()
 
     def action_copy(self) -> None:

@@ -14,13 +14,16 @@ from textual.widgets import Input, Label
 
 from lab.cluster.interface import Cluster
 from lab.observe.account import Account
+from lab.observe.deck import Deck
+from lab.observe.history import PhiHistory
+from lab.observe.replay import Replay
+from lab.observe.tape import Picture
 from lab.observe.view import ClusterView
 from lab.tui import keys
 from lab.tui.actions import Actions
 from lab.tui.commands import LabCommands
 from lab.tui.deeds import Deeds
 from lab.tui.desk import Desk
-from lab.tui.history import PhiHistory
 from lab.tui.paint import ASCII, UNICODE, Look
 from lab.tui.picture import portable, write
 from lab.tui.plan import WIDE, Shape, plan
@@ -31,6 +34,7 @@ from lab.tui.widgets.footer import KeyLine
 from lab.tui.widgets.panel import Panel
 from lab.tui.words import KeyValueWords
 from lab.workload.beside import LoadBeside
+from lab.workload.view import LoadView
 
 FRAMES_PER_S = 4
 
@@ -75,12 +79,16 @@ class LabApp(Actions, App[Leaving]):
         *,
         ascii_glyphs: bool = False,
         frames_per_s: float = FRAMES_PER_S,
+        deck: Deck | None = None,
+        replay: Replay | None = None,
     ) -> None:
+        """Show what *source* sees; with a *deck* also what it saw before, or only a *replay*."""
         super().__init__()
         for theme in themes():
             self.register_theme(theme)
         self.theme = "lab-dark"
         self.source, self.cluster = source, cluster
+        self.deck, self.replay = deck, replay
         self.deeds = Deeds(self, source, cluster, client, words or KeyValueWords())
         self.load = LoadBeside(client, now=cluster.now_s, sleep=cluster.sleep)
         self._account = Account()
@@ -117,18 +125,32 @@ class LabApp(Actions, App[Leaving]):
             return None
 
     def tick(self) -> None:
-        """Take the newest picture, unless held or nothing changed."""
+        """Take the newest picture, unless held or nothing changed; a recording rolls on."""
+        self.keep_pace()
+        self.roll()
+        self.tell_of_files()
+        if self._shown is None or (self.follows() and self.newest().view is not self._shown[0]):
+            self.held = self.held or self.replay is not None  # It begins at its end.
+            self.show_at()
+        elif self.held or self.load.is_running:
+            self.redraw()  # A held picture grows old.
+
+    def newest(self) -> Picture:
+        """Return the newest picture; where nothing is taped, phi and account grow from ours."""
+        tape = self.tape
+        if tape is not None:
+            return tape.newest
         view = self.source.view
-        if self._shown is not None and (self.held or view is self._shown[0]):
-            if self.load.is_running and not self.held:
-                self.redraw()
-            return
-        before = self._shown[0] if self._shown is not None else None
+        if self._shown is not None and view is self._shown[0]:
+            return Picture(view, self._phi, self._account)
+        return Picture(view, self._phi.after(view), self._account.after(view))
+
+    def present(self, picture: Picture) -> None:
+        """Show *picture*."""
+        view = picture.view
         self._shown = (view, summarise(view, self._shown))
-        if view.violation is not None and (before is None or before.violation is None):
-            self.held = True  # What follows from it must not cover what it was.
-        self._phi = self._phi.after(view)
-        self._account = self._account.after(view)
+        self._phi, self._account = picture.phi, picture.account
+        self.alarm(view)
         self._settle()
         self.redraw()
 
@@ -192,12 +214,15 @@ class LabApp(Actions, App[Leaving]):
             picked=self.picked,
             index=self.at_index,
             held=self.held,
+            place=self.place(),
+            recorded=self.deck.recorded if self.deck is not None else None,
+            pace=self.pace(),
             order=self.order,
             descending=self.descending,
             colouring=self.colouring,
             shards_filter=self.shards_filter,
             lines_filter=self.lines_filter,
-            load=self.load.view,
+            load=LoadView() if self.is_past else self.load.view,
             account=self._account,
             fault=self.at_fault,
         )
@@ -225,6 +250,8 @@ class LabApp(Actions, App[Leaving]):
 
     def _ask_for_logs(self, scene: Scene) -> None:
         """Tell the source whose logs are in sight; only theirs are fetched."""
+        if scene.is_past:
+            return  # What was not fetched then will not come.
         count = max(64, self.size.width)
         first = None if scene.index is None else max(1, scene.index - count)
         if first is not None:

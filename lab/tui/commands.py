@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from lab.cluster.steer import Steerable
 from lab.tui.keys import KEYS, Key, filled
 from lab.tui.scene import Scene, shard_name
 from lab.tui.themes import PALETTES
@@ -19,9 +20,10 @@ _GROUP_OF_PANEL = {
     "nodes": "node", "facts": "node", "map": "shard", "logs": "shard", "shard": "shard",
     "table": "shard", "attention": "shard", "roles": "shard", "links": "link",
     "phi": "link", "load": "load", "throughput": "load", "latency": "load", "faults": "link",
+    "timeline": "time", "events": "time",
 }  # fmt: skip
 
-_ORDER = ("node", "link", "shard", "load", "view", "go")
+_ORDER = ("node", "link", "shard", "load", "time", "sim", "view", "go")
 
 Command = tuple[str, str, Callable[[], object]]  # Title, help, what it does.
 
@@ -56,8 +58,16 @@ class LabCommands(Provider):
         panel = self._lab.focused_name
         first = _GROUP_OF_PANEL.get(panel or "", "node")
         order = [first, *(group for group in _ORDER if group != first)]
-        keys = sorted((key for key in KEYS if key.title), key=lambda key: order.index(key.group))
-        return [self._command(key, dict(words)) for key in keys]
+        is_sim = isinstance(self._lab.cluster, Steerable)
+        offered = (key for key in KEYS if key.title and (is_sim or not key.only_sim))
+        keys = sorted(offered, key=lambda key: order.index(key.group))
+        steps: list[Command] = [
+            ("Sim: step", "hold time, and do the next thing that happens anywhere",
+             self._lab.action_sim_step),
+            ("Sim: to next election", "hold time, and go on until somebody is elected",
+             self._lab.action_sim_election),
+        ]  # fmt: skip
+        return [self._command(key, dict(words)) for key in keys] + steps * is_sim
 
     def _command(self, key: Key, words: dict[str, str]) -> Command:
         title = _sentence(key.title.format(**words))

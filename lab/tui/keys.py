@@ -12,8 +12,10 @@ from lab.tui.scene import Scene, is_down, shard_name
 _SHOWN = {
     "question_mark": "?", "slash": "/", "space": "space", "ctrl+p": "^p", "colon": ":",
     "left": "←", "right": "→", "up": "↑", "down": "↓", "escape": "esc", "enter": "enter",
+    "left_curly_bracket": "{", "right_curly_bracket": "}",
     "plus": "+", "minus": "-", "left_square_bracket": "[", "right_square_bracket": "]",
     "left_parenthesis": "(", "right_parenthesis": ")",
+    "full_stop": ".", "comma": ",", "less_than_sign": "<", "greater_than_sign": ">",
     "shift+tab": "⇧tab", "pageup": "pgup", "pagedown": "pgdn",
 }  # fmt: skip
 
@@ -31,6 +33,12 @@ class Key:
     title: str = ""  # In the palette: `Group: verb object`; empty: not there.
     footer: int = 99  # Small numbers come first and survive on narrow screens; 99: not there.
     panels: tuple[str, ...] = ()  # Where it is the first thing to know.
+    only_sim: bool = False  # Elsewhere it only says why not.
+
+    @property
+    def touches(self) -> bool:
+        """Return whether it acts on the cluster, not only on the screen or on time."""
+        return self.group in ("node", "link", "shard", "load")
 
     @property
     def shown(self) -> str:
@@ -158,6 +166,33 @@ KEYS: tuple[Key, ...] = (
         says="hand leadership of {shard} to {target}",
         title="Shard: transfer leadership of {shard} to {target}", footer=32,
         panels=("logs", "map", "shard")),
+    # Time.
+    Key(id="hold", keys="z,space", action="hold", group="time", label="{hold}",
+        says="stop the picture (the cluster goes on, but simulated time stops); play a recording",
+        title="Time: hold the picture", footer=33),
+    Key(id="event_back", keys="comma", action="to_event(-1)", group="time", label="back",
+        says="one event back: what was shown just after it", title="Time: one event back",
+        footer=34, panels=("timeline", "events")),
+    Key(id="event_on", keys="full_stop", action="to_event(1)", group="time", label="on",
+        says="one event on; in the simulator, at the newest, on to what happens next",
+        title="Time: one event on",
+        footer=35, panels=("timeline", "events")),
+    Key(id="election_back", keys="less_than_sign", action="to_election(-1)", group="time",
+        label="election back", says="one election back", title="Time: one election back",
+        footer=37, panels=("timeline", "events")),
+    Key(id="election_on", keys="greater_than_sign", action="to_election(1)", group="time",
+        label="election on", says="one election on", title="Time: one election on",
+        footer=38, panels=("timeline", "events")),
+    Key(id="record", keys="R", action="record", group="time", label="record",
+        says="to a file here, with what was taped so far; again ends it",
+        title="Record: start or stop", footer=36),
+    # The simulator's time.
+    Key(id="faster", keys="right_curly_bracket", action="pace(1)", group="sim", label="faster",
+        says="up to x16, then as fast as it can; z stops time", title="Sim: faster",
+        footer=7, only_sim=True),
+    Key(id="slower", keys="left_curly_bracket", action="pace(-1)", group="sim", label="slower",
+        says="down to 1/64 of a second in a second", title="Sim: slower",
+        footer=7, only_sim=True),
     # Views.
     Key(id="filter", keys="slash", action="filter", group="view", label="filter",
         says="shards: electing, !ok, n2, term>8, lag>100; lines: any words, ! inverts",
@@ -174,8 +209,6 @@ KEYS: tuple[Key, ...] = (
         panels=("map",)),
     Key(id="maximise", keys="o", action="maximise", group="view", label="large",
         says="this panel alone, and back", title="View: this panel alone"),
-    Key(id="hold", keys="z", action="hold", group="view", label="hold",
-        says="stop the picture; the cluster goes on", title="View: hold the picture", footer=33),
     Key(id="copy", keys="y", action="copy", group="view", label="copy",
         says="copy what is under the cursor", title="View: copy what is under the cursor"),
     Key(id="story", keys="S", action="save_story", group="view", label="save",
@@ -192,7 +225,8 @@ KEYS: tuple[Key, ...] = (
 
 GROUPS = {
     "move": "Move", "go": "Pages", "node": "The node", "link": "Links and faults",
-    "shard": "The shard", "load": "The load", "view": "The screen",
+    "shard": "The shard", "load": "The load", "time": "Time", "sim": "The simulator's time",
+    "view": "The screen",
 }  # fmt: skip
 
 
@@ -212,6 +246,7 @@ def filled(scene: Scene | None) -> Mapping[str, str]:
     cut = scene is not None and link in scene.summary.cut_links
     return {
         "node": node.name if node else "node",
+        "hold": _hold(scene),
         "pause": "resume" if node and node.state == "paused" else "pause",
         "stop": "start" if node and is_down(node) else "stop",
         "shard": shard_name(scene.shard_id) if scene and scene.shard_id is not None else "shard",
@@ -222,6 +257,13 @@ def filled(scene: Scene | None) -> Mapping[str, str]:
         "receiver": link[1],
         "target": transfer_target(scene) or "another voter",
     }
+
+
+def _hold(scene: Scene | None) -> str:
+    place = scene.place if scene else None
+    if place is not None and place.replay:
+        return "stop" if place.playing else "play"
+    return "now" if scene is not None and scene.held else "hold"
 
 
 def transfer_target(scene: Scene | None) -> str | None:

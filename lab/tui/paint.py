@@ -289,6 +289,19 @@ def span_s(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
+def watch_s(seconds: float, *, tenths: bool = False) -> str:
+    """Return a duration as a stopwatch shows it: 03:12, 1:03:12, 00:12.3."""
+    whole = int(seconds * 10 + 0.5) if tenths else int(max(0.0, seconds)) * 10
+    minutes, rest = divmod(max(0, whole), 600)
+    text = f"{minutes:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}"
+    return f"{text}:{rest // 10:02}" + (f".{rest % 10}" if tenths else "")
+
+
+def megabytes(number: int) -> str:
+    """Return the size of a file: 312 kB, 4.1 MB."""
+    return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.0f} kB"
+
+
 def phi_text(phi: float) -> str:
     """Return phi in at most four signs; beyond 16 the number says nothing more."""
     return "≥16" if phi >= 16 else f"{phi:.1f}"

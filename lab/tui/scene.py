@@ -8,10 +8,11 @@ from types import MappingProxyType
 
 from lab.faults import FaultKind
 from lab.observe.account import Account
+from lab.observe.deck import Recorded
+from lab.observe.history import PhiHistory
 from lab.observe.judge import SILENT_S
 from lab.observe.view import ClusterView, LinkView, NodeView, ReplicaView, ShardView
 from lab.tui.filters import Filter
-from lab.tui.history import PhiHistory
 from lab.tui.paint import Look, span_s
 from lab.workload.view import LoadView
 
@@ -60,6 +61,36 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where on the tape a picture is."""
+
+    is_past: bool  # Something has happened since.
+    age_s: float  # How much older it is than the newest.
+    at_s: float  # How long after the beginning of the tape it was.
+    length_s: float  # Of the tape.
+    event: int  # So many events had happened,
+    events: int  # of these.
+    replay: bool = False  # The tape is a file: there is no now.
+    playing: bool = False
+    ends_early: bool = False  # The end of the file is damaged.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How the time of a simulated world passes."""
+
+    speed: float | None = 1.0  # Virtual seconds per second while it is not held; None: all it can.
+    ended: str = ""  # Why nothing happens any more.
+    hands_off: bool = False  # It is only looked at.
+
+    def __str__(self) -> str:
+        """Return the speed: `×0.25`, `×1/64`."""
+        if self.speed is None:
+            return "as fast as it can"
+        return f"×1/{1 / self.speed:g}" if 0 < self.speed < 0.25 else f"×{self.speed:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """One moment of the screen; equal scenes paint equal lines."""
 
@@ -75,6 +106,9 @@ class Scene:
     picked: bool = False  # A node or link was picked by hand; else phi shows the gravest pair.
     index: int | None = None  # The log cursor; None follows the newest.
     held: bool = False
+    place: Place | None = None  # None: the newest picture of a cluster that lives.
+    recorded: Recorded | None = None  # The file that is being written.
+    pace: Pace | None = None  # None: real time, which nobody steers.
     order: str = "shard"
     descending: bool = False
     colouring: str = "leader"
@@ -85,9 +119,19 @@ class Scene:
     account: Account = field(default_factory=Account)
 
     @property
+    def is_past(self) -> bool:
+        """Return whether this is not how things are now."""
+        return self.place is not None and self.place.is_past
+
+    @property
     def shard(self) -> ShardView | None:
         """Return the selected shard."""
         return None if self.shard_id is None else self.view.shards.get(self.shard_id)
+
+    @property
+    def hands_off(self) -> bool:
+        """Return whether this world is only looked at, so that no key for it need be named."""
+        return self.pace is not None and self.pace.hands_off
 
     def condition(self, name: str) -> Condition:
         """Return how a node is; an unknown name is a node that left."""

@@ -329,9 +329,15 @@ class Wishes(_Base):
         """Ask what becomes of the cluster, then quit."""
         if self.screen.id == "leaving":
             return  # It is asked already.
+        if self.cluster.backend == "replay":
+            self.exit(None)  # Nothing runs.
+            return
         nodes, faults = self.cluster.nodes(), self.cluster.faults()
-        ours = self.cluster.backend != "connect"
-        dialog = ask_how_to_leave(self.cluster.title, len(nodes), len(faults), ours=ours)
+        backend = self.cluster.backend
+        dialog = ask_how_to_leave(
+            self.cluster.title, len(nodes), len(faults),
+            ours=backend != "connect", stays=backend != "sim",
+        )  # fmt: skip
         dialog.id = "leaving"
         self.push_screen(
             dialog, lambda leaving: self.exit(leaving) if leaving is not None else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lab.observe.happenings import Measured
 from lab.workload.load import Load
 from lab.workload.view import LoadView
@@ -58,3 +60,8 @@ def view_of(load: Load | None, now_s: float) -> LoadView:
         moments=load.measure.moments(now_s),
         outages=load.measure.outages(now_s),
     )
+
+
+def either(one: Callable[[], LoadView], other: Callable[[], LoadView]) -> Callable[[], LoadView]:
+    """Return how to see the load that was begun by hand, or else the *other*."""
+    return lambda: view if (view := one()).began_s is not None else other()

@@ -45,6 +45,11 @@ class Clock:
         self.now_s = max(self.now_s, until_s)
         return False
 
+    @property
+    def next_s(self) -> float:
+        """Return when the next action is due; infinity when there is none."""
+        return self._heap[0][0] if self._heap else float("inf")
+
     def step(self) -> bool:
         """Do the next action, and return whether there was one."""
         return bool(self._heap) and self.run(self._heap[0][0], lambda: True)

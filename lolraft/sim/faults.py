@@ -52,7 +52,7 @@ class Nemesis:
             self.done[kind] += 1
             self.world.did["strikes"].append(number)
             strike: Callable[[], str] = getattr(self, f"_{kind}")
-            self.world.note(f"nemesis, strike {number}: {kind} {strike()}")
+            self.world.struck(number, kind, strike())
         self._later()
 
     def heal(self, dead: Iterable[NodeId] = ()) -> None:

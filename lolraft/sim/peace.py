@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from lolraft.raft.effects import Code
 from lolraft.raft.types import Configuration, EntryKind, NodeId, ShardId
 from lolraft.sim.checkers.durable_commit import is_quorum
 from lolraft.sim.checkers.liveness import CLIENTS_S, EQUAL_S, PROGRESS_S, Liveness, is_equal
+from lolraft.sim.course import Course, Stretch
 
 if TYPE_CHECKING:
     from lolraft.sim.node import SimNode
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
 REST_S = 5.0  # Longer than a forwarded request waits for an answer.
 
 
-def grow(world: World) -> None:
+def grow(world: World) -> Course:
     """Bootstrap every shard at the first node, and add the others (DESIGN 10)."""
     first, others = world.names[0], world.names[1 : world.plan.nodes]
     for shard_id in world.plan.shards:
         for server in (first, *others):
-            ask(world, [first], RequestKind.ADD_SERVER, shard_id, server, 20.0)
+            yield from ask(world, [first], RequestKind.ADD_SERVER, shard_id, server, 20.0)
 
 
-def come(world: World) -> None:
+def come(world: World) -> Course:
     """
     Heal all but a minority, demand progress; heal all, demand equal states; look at the rest.
 
@@ -40,40 +41,43 @@ def come(world: World) -> None:
     dead = who_may_stay_dead(world) if world.plan.leaves_dead else ()
     world.ambushes = None
     world.nemesis.heal(dead)
-    world.note(f"peace, but for {dead}" if dead else "peace")
+    world.note(f"peace, but for {' '.join(dead)}" if dead else "peace")
     world.clock.after(1.0, _end_clients, world)
     began_s = world.clock.now_s
     for shard_id in world.plan.shards:
         left_s = began_s + PROGRESS_S - world.clock.now_s
-        ask(world, list(world.names), RequestKind.WRITE, shard_id, f"peace.{shard_id}", left_s)
+        asked = list(world.names)
+        message = f"peace.{shard_id}"
+        yield from ask(world, asked, RequestKind.WRITE, shard_id, message, left_s)
     for name in dead:
         world.nemesis.revive(world.nodes[name])
     until_s = world.clock.now_s + EQUAL_S
     for shard_id in world.plan.shards:
-        if not _wait(world, until_s, partial(is_equal, world, shard_id)):
+        equal = yield from _wait(world, until_s, partial(is_equal, world, shard_id))
+        if not equal:
             world.checker(Liveness).not_equal(shard_id)
-    _rest(world)
+    yield from _rest(world)
 
 
 def _end_clients(world: World) -> None:
     world.is_over = True
 
 
-def _rest(world: World) -> None:
+def _rest(world: World) -> Course:
     """Wait for the clients, then for everything that they left behind."""
     world.is_over = True
     until_s = world.clock.now_s + CLIENTS_S
-    _wait(world, until_s, lambda: not any(client.is_busy for client in world.clients))
-    world.clock.run(world.clock.now_s + REST_S)
+    yield from _wait(world, until_s, lambda: not any(client.is_busy for client in world.clients))
+    yield Stretch(world.clock.now_s + REST_S)
     world.at_rest()
 
 
-def _wait(world: World, until_s: float, test: Callable[[], bool]) -> bool:
+def _wait(world: World, until_s: float, test: Callable[[], bool]) -> Generator[Stretch, bool, bool]:
     """Go on until *test* holds, and return whether it did; it is asked ten times a second."""
     while not test():
         if world.clock.now_s >= until_s:
             return False
-        world.clock.run(min(world.clock.now_s + 0.1, until_s))
+        yield Stretch(min(world.clock.now_s + 0.1, until_s))
     return True
 
 
@@ -84,7 +88,7 @@ def ask(
     shard_id: ShardId,
     message: str,
     within_s: float,
-) -> None:
+) -> Course:
     """
     Ask one node after another until the answer is OK.
 
@@ -130,7 +134,8 @@ def ask(
             world.clock.after(0.05, attempt)
 
     attempt()
-    if not world.clock.run(world.clock.now_s + within_s, lambda: done):
+    is_answered = yield Stretch(world.clock.now_s + within_s, lambda: done)
+    if not is_answered:
         what = f"{kind.value} of shard {shard_id}"
         world.checker(Liveness).no_progress(what, said)
 

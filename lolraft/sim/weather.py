@@ -70,6 +70,11 @@ class Weather:
         self._cuts.clear()
 
     @property
+    def in_force(self) -> dict[int, tuple[tuple[Link, ...], Rule]]:
+        """Return every rule with its links, by its number."""
+        return {number: (tuple(scope), rule) for number, (scope, rule) in self._rules.items()}
+
+    @property
     def has_cuts(self) -> bool:
         """Return whether a wire is broken."""
         return bool(self._cuts)

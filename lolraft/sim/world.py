@@ -22,6 +22,7 @@ from lolraft.sim.checkers import ALL
 from lolraft.sim.checkers.checker import Checker
 from lolraft.sim.clients import Client
 from lolraft.sim.clock import Clock
+from lolraft.sim.course import Course, Player, Stretch
 from lolraft.sim.faults import Nemesis
 from lolraft.sim.groups import members_of
 from lolraft.sim.history import History
@@ -231,6 +232,10 @@ class World:
         if tell.kind == "stopped" and not any(words in tell.text for words in ON_PURPOSE):
             self.violated("no assertion breaks (STYLE 4)", f"{node.node_id}: {tell.text}")
 
+    def struck(self, number: int, kind: str, where: str) -> None:
+        """Note a strike of the nemesis."""
+        self.note(f"nemesis, strike {number}: {kind} {where}")
+
     def violated(self, promise: str, text: str) -> None:
         """
         End the world.
@@ -273,27 +278,34 @@ class World:
         Raises:
             Violation: a promise was broken; its text says how, and no more.
         """
-        self.boot()
-        self.chaos()
-        peace.come(self)
+        Player(self.clock, self.course()).play()
+
+    def course(self) -> Course:
+        """Return the same in stretches of time, for who looks on."""
+        yield from self._boot()
+        yield from self._chaos()
+        yield from peace.come(self)
 
     def boot(self, names: Collection[NodeId] | None = None) -> None:
         """Start all nodes, or those of *names*, not quite at once."""
+        Player(self.clock, self._boot(names)).play()
+
+    def _boot(self, names: Collection[NodeId] | None = None) -> Course:
         chance = self.clock.chance("boot")
         for name, node in self.nodes.items():
             if names is None or name in names:
                 self.clock.after(chance.random() * 0.3, self._start, node)
         self.clock.after(TICK_S, self._tick)
-        self.clock.run(0.35)
+        yield Stretch(0.35)
         if self.plan.grows:
-            peace.grow(self)
-        self.clock.run(self.clock.now_s + BOOT_S * chance.random())
+            yield from peace.grow(self)
+        yield Stretch(self.clock.now_s + BOOT_S * chance.random())
 
     def _start(self, node: SimNode) -> None:
         if node.machine is None:
             node.start()
 
-    def chaos(self) -> None:
+    def _chaos(self) -> Course:
         """Let clients work and faults strike; in a siege, few operations and as many faults."""
         plan = self.plan
         until_s = self.clock.now_s + plan.chaos_s
@@ -311,8 +323,8 @@ class World:
         self.nemesis = Nemesis(self)
         if plan.ambushes:
             self.ambushes = Ambushes(self, self.nemesis)
-        self.clock.run(until_s)
-        self.clock.run(until_s + plan.siege_s)
+        yield Stretch(until_s)
+        yield Stretch(until_s + plan.siege_s)
 
     def _tick(self) -> None:
         self.clock.after(TICK_S, self._tick)

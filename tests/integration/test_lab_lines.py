@@ -186,7 +186,7 @@ def test_the_screen_leaves_a_report_when_one_quits(tmp_path: Path) -> None:
     arguments = ("-m", "lab", "--backend", "local", "--report", str(tmp_path / "told"))
     terminal = Terminal(*arguments, "--record", str(tmp_path / "f"), state=tmp_path / "state")
     try:
-        terminal.until(lambda text: "leaders 1/1" in text)
+        terminal.until(lambda text: text.count("● up") == 3 and "elected" in text)
         terminal.press("q")
         terminal.until(lambda text: "end the cluster" in text)
         terminal.press("e")
@@ -221,6 +221,7 @@ def test_a_report_of_a_recording(tmp_path: Path) -> None:
         (("report", "/nowhere"), "/nowhere"),
         (("report", __file__), "no recording of this lab"),
         (("--plain", "--json"), "not allowed with"),
+        (("--plain", "--replay", __file__), "leave out --backend, --plain"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(arguments: tuple[str, ...], why: str) -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from lab.cluster.interface import NodeState
 from lab.faults import Fault, FaultKind
+from lab.observe.history import PhiHistory
 from lab.observe.view import (
     ClusterView,
     EntryView,
@@ -18,7 +19,6 @@ from lab.observe.view import (
     ReplicaView,
     ShardView,
 )
-from lab.tui.history import PhiHistory
 from lab.workload.load import Verdict
 from lab.workload.measure import Moment, Outage
 from lab.workload.view import LoadView

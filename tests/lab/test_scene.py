@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from lab.observe.history import KEPT, PhiHistory
 from lab.tui.filters import Filter
-from lab.tui.history import KEPT, PhiHistory
 from lab.tui.keys import transfer_target
 from lab.tui.scene import Scene, condition_of, majority_lost_by, summarise, suspect_link
 from tests.lab import demo

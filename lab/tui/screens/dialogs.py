@@ -88,14 +88,17 @@ class Choose(ModalScreen[Answer | None]):
         self.action_answer(int(event.option_id or 0))
 
 
-def ask_how_to_leave(title: str, nodes: int, faults: int, *, ours: bool) -> Choose[Leaving]:
-    """Return the dialog of `q`: end the cluster where it is *ours*, leave it running, or stay."""
+def ask_how_to_leave(
+    title: str, nodes: int, faults: int, *, ours: bool, stays: bool
+) -> Choose[Leaving]:
+    """Return the dialog of `q`: end it where it is *ours*, leave running what *stays*, or stay."""
     words = f"{title} has {nodes} node{'s' * (nodes != 1)}"
     words += f" and {faults} fault{'s' * (faults != 1)} in force." if faults else "."
     answers: list[tuple[str, str, Leaving | None]] = [
-        ("l", "leave it running, healed", Leaving.KEEP),
         ("c", "cancel", None),
     ]
+    if stays:
+        answers.insert(0, ("l", "leave it running, healed", Leaving.KEEP))
     if ours:
         end = "end the cluster: every node, network and fault is removed"
         answers.insert(0, ("e", end, Leaving.END))

@@ -29,7 +29,8 @@ class EntriesPanel(ListPanel):
         """Depend on the logs, the leader and the cursor."""
         leader = scene.shard.leader if scene.shard else None
         names = tuple(scene.summary.numbers)
-        return (scene.view.logs, scene.view.logs_shard, scene.shard_id, leader, scene.index, names)
+        return (scene.view.logs, scene.view.logs_shard, scene.shard_id, leader, scene.index, names,
+                scene.is_past)  # fmt: skip
 
     def rows(self, scene: Scene) -> Sequence[int]:
         """Return the indexes that any log has, in order."""
@@ -106,6 +107,8 @@ class EntriesPanel(ListPanel):
         """Say why there are none."""
         if scene.view.logs_shard == scene.shard_id:
             return "the logs that were read are empty"
+        if scene.is_past:
+            return "this shard was not selected then: its logs were not read"
         return "reading the logs …"
 
     def moved(self, item: object) -> None:

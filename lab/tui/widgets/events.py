@@ -24,7 +24,8 @@ class EventsPanel(ListPanel):
         young = scene.view.events[-1].at_s > scene.view.now_s - 10 if scene.view.events else False
         now = round(scene.view.now_s, 1) if young else int(scene.view.now_s)
         return (scene.view.events, now, scene.lines_filter, self.framed(), scene.node,
-                scene.shard_id, scene.link, scene.page)  # fmt: skip
+                scene.shard_id, scene.link, scene.page, scene.pace, scene.held,
+                scene.place)  # fmt: skip
 
     def framed(self) -> bool:
         """Spare the frame where lines are scarce: a rule above will do, and holds the hint."""

@@ -40,7 +40,8 @@ class ShardFacts(Panel):
         if height > len(lines):
             lines.append(_members(look, shard))
         title = Line(shard_name(shard.shard_id), look.strong).add(" · replicas", look.text)
-        return Page(lines=lines, title=title, hint="t transfer · W write · e read")
+        hint = "" if scene.hands_off else "t transfer · W write · e read"
+        return Page(lines=lines, title=title, hint=hint)
 
     def move(self, dx: int, dy: int) -> None:
         """Walk over the replicas."""

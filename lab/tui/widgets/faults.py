@@ -34,9 +34,10 @@ class FaultsPanel(ListPanel):
         line = Line(look.glyphs.cursor if here else " ", look.warn)
         line.add(f"{look.glyphs.cut if on else ' '} ", look.you)
         line.add(f"{clock(fault.since_s)} ", look.faint)
+        undo = "chance heals" if fault.by_chance else "u undoes it"
         end_s = scene.view.now_s if item.until_s is None else item.until_s
         lasted = f"{'for' if on else 'was'} {span_s(end_s - fault.since_s)}"
-        tail = f"{lasted:>10}  {'u undoes it' if on else 'healed':<12}"
+        tail = f"{lasted:>10}  {'healed' if not on else undo:<12}"
         text = cut(str(fault), max(8, width - line.width - len(tail) - 1), look.glyphs.ellipsis)
         line.add(text, look.you if on else look.dim).to(width - len(tail))
         return line.add(tail, look.text if on else look.faint)
@@ -49,7 +50,7 @@ class FaultsPanel(ListPanel):
 
     def foot(self, scene: Scene, total: int) -> str:
         """Name the keys."""
-        return "u undoes this one · 0 heals all cuts · f menu"
+        return "" if scene.hands_off else "u undoes this one · 0 heals all cuts · f menu"
 
     def nothing(self, scene: Scene) -> str:
         """Say how to begin."""

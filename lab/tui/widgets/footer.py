@@ -12,6 +12,7 @@ from lab.tui.paint import Line, ink
 from lab.tui.scene import Scene
 from lab.tui.widgets.panel import Page, Panel
 
+_TRAVEL = ("event_back", "event_on", "election_back", "election_on")
 _PINNED = ("help", "palette")
 
 
@@ -32,7 +33,7 @@ class KeyLine(Panel, can_focus=False):
 
     def inputs(self, scene: Scene) -> tuple[object, ...]:
         """Depend on the labels."""
-        return tuple(filled(scene).values())
+        return (*filled(scene).values(), scene.is_past, scene.place is None, scene.pace)
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
         """Lay keys from the left while they fit, and the pinned ones at the right."""
@@ -45,8 +46,8 @@ class KeyLine(Panel, can_focus=False):
             tail.add(key.first, look.key).add(f" {key.label} ", look.text)
         line = Line()
         chosen = sorted(
-            (key for key in KEYS if key.footer < 90 and key not in pinned),
-            key=lambda key: key.footer,
+            (key for key in in_footer() if key not in pinned and _works(key, scene)),
+            key=lambda key: (scene.is_past and key.group != "time", key.footer),
         )
         for key in chosen:
             label = key.label.format(**words)
@@ -71,6 +72,15 @@ class KeyLine(Panel, can_focus=False):
         for start, end, action in self._spots:
             if start <= event.x < end:
                 self.post_message(self.Pressed(action))
+
+
+def _works(key: Key, scene: Scene) -> bool:
+    """Return whether a key does more than say why not, of this picture of this cluster."""
+    if scene.place is None and key.id in _TRAVEL:
+        return False  # It works, but first things first.
+    if scene.pace is None and key.only_sim:
+        return False
+    return not ((scene.is_past or scene.hands_off) and key.touches)
 
 
 def in_footer() -> list[Key]:

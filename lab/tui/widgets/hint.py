@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.tui.keys import filled
 from lab.tui.paint import Line
-from lab.tui.scene import Scene, majority_lost_by
+from lab.tui.scene import Pace, Place, Scene, majority_lost_by
 from lab.tui.widgets.panel import Page, Panel
 
 STORY_S = 6.0  # What a scenario says stands for so long.
@@ -17,6 +17,10 @@ def hint_line(scene: Scene, room: int) -> Line:
     told = _story(scene)
     if told:
         return Line().add(" ", look.faint).add(told[: room - 2], look.key)
+    if scene.place is not None and scene.is_past:
+        return _of_the_past(scene, scene.place, room)
+    if scene.pace is not None and scene.hands_off:
+        return _of_a_seed(scene, scene.pace, room)
     words = filled(scene)
     node = scene.view.node(scene.node or "")
     parts: list[tuple[str, str]] = []
@@ -44,6 +48,41 @@ def hint_line(scene: Scene, room: int) -> Line:
         line.add(key, look.key).add(f" {text}" if key else text, look.dim)
     if node is not None and room - line.width > 40 and node.state == "running":
         line.extend(_consequence(scene, node.name))
+    return line
+
+
+def _of_the_past(scene: Scene, place: Place, room: int) -> Line:
+    """Return how to move in time; nothing else can be done here."""
+    look = scene.look
+    line = Line()
+    if place.ends_early and not place.age_s:
+        line.add(f"{ends_early(place.length_s)} ", look.warn)
+    plays = "stops" if place.playing else "plays" if place.replay else "returns to now"
+    parts = [("z", plays), (", .", "events"), ("< >", "elections"), ("?", "all keys")]
+    while len(parts) > 1 and sum(len(k) + len(t) + 4 for k, t in parts) + 3 > room - line.width:
+        del parts[-1]
+    for number, (key, text) in enumerate(parts):
+        line.add(f" {look.glyphs.separator} " if number else "press ", look.faint)
+        line.add(key, look.key).add(f" {text}", look.dim)
+    return line
+
+
+def ends_early(length_s: float) -> str:
+    """Return what is to be known of a recording whose end is damaged."""
+    minutes, seconds = divmod(int(length_s), 60)
+    at = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+    return f"Ends early at {at} (last block damaged)."
+
+
+def _of_a_seed(scene: Scene, pace: Pace, room: int) -> Line:
+    """Return what can be done where nothing may be touched: time."""
+    if pace.ended:
+        return Line(pace.ended[:room], scene.look.dim)
+    line = Line("press ", scene.look.faint)
+    stops = "lets time go on" if scene.held else "stops time"
+    for key, text in (("z", stops), ("{ }", "slower, faster"), ("?", "all keys")):
+        gap = f" {scene.look.glyphs.separator} " if line.width > 6 else ""
+        line.add(gap, scene.look.faint).add(key, scene.look.key).add(f" {text}", scene.look.dim)
     return line
 
 
@@ -81,7 +120,8 @@ class HintLine(Panel, can_focus=False):
         """Depend on the selection and what it may lose."""
         node = scene.view.node(scene.node or "")
         return (
-            node.state if node else "", scene.node, scene.link, len(scene.view.faults),
+            scene.pace, scene.held, scene.place, node.state if node else "", scene.node, scene.link,
+            len(scene.view.faults),
             scene.summary.cut_links, scene.shard_id, scene.shard and scene.shard.leader,
             scene.summary.leads, len(scene.view.nodes), len(scene.view.shards),
             tuple(c.reporting for c in scene.summary.conditions.values()),

@@ -56,7 +56,7 @@ class LinksPanel(Panel):
                 lines.append(Line())
             keys = (("x", "cut"), ("X", "both"), ("i", "isolate"), ("0", "heal"))
             foot = Line(" ")
-            for key, word in keys:
+            for key, word in () if scene.hands_off else keys:
                 if foot.width + len(word) + 4 <= width:
                     foot.add(key, look.key).add(f" {word}  ", look.dim)
             lines.append(foot)
@@ -138,7 +138,8 @@ def _about(scene: Scene) -> list[Line]:
     ]
     for fault in scene.view.faults:
         if scene.link in fault.links:
-            facts[3] = ("cut", f"by you {span_s(scene.view.now_s - fault.since_s)} ago")
+            who = "by chance" if fault.by_chance else "by you"
+            facts[3] = ("cut", f"{who} {span_s(scene.view.now_s - fault.since_s)} ago")
             facts.append(("by", fault.mechanism))
     for word, value in facts:
         lines.append(Line(f"{word:<6}", look.dim).add(value, look.text))

@@ -26,7 +26,7 @@ class LoadFacts(Panel):
 
     def inputs(self, scene: Scene) -> tuple[object, ...]:
         """Depend on the load and on the faults."""
-        return (scene.load, scene.account.spans, int(scene.view.now_s))
+        return (scene.load, scene.account.spans, int(scene.view.now_s), scene.is_past)
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
         """Paint settings, verdict, then a line a fault, the newest first."""
@@ -35,6 +35,10 @@ class LoadFacts(Panel):
         title = Line("load ", look.text).add(state, look.well if load.running else look.dim)
         asked = Line(f" {load.rate:g}/s wanted · {load.reads:.0%} reads · {load.keys} keys")
         asked.add(" at a time", look.dim)
+        if scene.is_past:
+            words = " the load is not taped"
+            words += "" if scene.place and scene.place.replay else ": z returns to now and to it"
+            return Page(lines=[Line(words, look.dim)], title=Line("load", look.text))
         if load.began_s is None:
             words = " no load yet: L starts clients that write and read while you break things"
             return Page(lines=[asked, Line(cut(words, width), look.dim)], title=title)

@@ -43,7 +43,7 @@ class LogsPanel(Panel):
         conditions = tuple((n, c.word) for n, c in scene.summary.conditions.items())
         return (
             scene.shard, scene.shard_id, scene.view.logs, scene.view.logs_shard, scene.index,
-            scene.node, scene.narrow, scene.page, conditions,
+            scene.node, scene.narrow, scene.page, scene.is_past, conditions,
             self._phi_text(scene) if scene.narrow else "",
         )  # fmt: skip
 
@@ -301,7 +301,8 @@ def _entry(scene: Scene, window: _Window, cursor: int, width: int) -> Line:
     owners += [scene.node or "", *window.entries]
     entry = next((e for name in owners if (e := window.entries.get(name, {}).get(cursor))), None)
     if entry is None or shard is None:
-        words = "reading the log …" if not window.entries else "in no log that was read"
+        reading = "not read then" if scene.is_past else "reading the log …"
+        words = reading if not window.entries else "in no log that was read"
         return line.add(f"  {words}", look.dim)
     line.add("  term ", look.dim).add(str(entry.term), look.strong)
     holders = [

@@ -220,7 +220,7 @@ def _last_words(scene: Scene, node: NodeView, width: int) -> Line:
     if condition.word == "booting":
         return Line("no report yet", look.dim)
     age = f"{span_s(condition.age_s)} ago" if condition.age_s < 1e9 else "never seen"
-    key = keys.get(node.state, "")
+    key = "" if scene.hands_off else keys.get(node.state, "")
     line = Line(f"seen {age}" if len(key) + 16 < width - 2 else age, look.dim)
     return line.add("  ").add(key, look.warn) if line.width + len(key) + 2 <= width else line
 

@@ -14,6 +14,7 @@ _LEFT = 5
 _WORDS = (
     ("kill", "dead"), ("stop", "stopped"), ("pause", "paused"), ("freez", "paused"),
     ("cut", "cut"), ("isolate", "cut"), ("partition", "cut"), ("transfer", "move"),
+    ("crash", "dead"), ("died", "dead"), ("power loss", "dead"),
     ("heal", "heal"), ("resume", "up"), ("restart", "up"), ("start", "up"), ("add", "add"),
     ("write", "write"), ("wrote", "write"), ("read", "write"),
 )  # fmt: skip
@@ -36,7 +37,7 @@ def sign_of(event: EventView, look: Look) -> tuple[str, Style]:
         return glyphs.no_leader, look.harm
     if event.by_you:
         return sign, ink(look.palette.you, None, True)
-    if event.kind in ("suspect", "exited"):
+    if event.kind in ("suspect", "exited", "chance"):
         return sign, look.harm
     if event.kind in ("elected", "election", "electing"):
         return sign, look.warn

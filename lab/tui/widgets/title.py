@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from lab.tui.paint import Line, Look, count, cut, ink, rate
-from lab.tui.scene import Scene
+from lab.tui.paint import Line, Look, count, cut, ink, megabytes, rate, watch_s
+from lab.tui.scene import Place, Scene
 from lab.tui.widgets.node import clock
 from lab.tui.widgets.panel import Page, Panel
 
@@ -20,8 +20,8 @@ class TitleLine(Panel, can_focus=False):
         """Depend on counts only."""
         view, summary = scene.view, scene.summary
         return (
-            view.title, scene.held, view.verdict, view.verdict_why, view.violation, summary.up,
-            len(view.nodes),
+            view.title, scene.held, scene.place, scene.pace, scene.recorded, view.verdict,
+            view.verdict_why, view.violation, summary.up, len(view.nodes),
             summary.led, len(view.shards), len(summary.troubles), len(view.faults),
             rate(summary.commits_per_s), scene.load.running, scene.load.verdict.word,
             int(scene.load.verdict.judged_until_s),
@@ -53,11 +53,24 @@ class TitleLine(Panel, can_focus=False):
         line = Line(" raft lab ", look.alarm("warn"))
         backend, _, name = view.title.rpartition(":")
         line.add("  ").add(f"{backend}:" if backend else "", look.dim).add(name, look.strong)
-        if scene.held:
-            return line.add("  ").add(" HELD ", look.alarm("warn")).add(" z goes on", look.dim)
-        if not view.nodes:
-            return line.add("  ").add(f"{look.glyphs.silent} WAITING", look.warn)
-        return line.add("  ").add(f"{look.glyphs.up} LIVE", ink(look.palette.well, None, True))
+        line.add("  ")
+        if scene.pace is not None and scene.pace.ended and not scene.is_past:
+            words = scene.pace.ended.rpartition(": ")[2] if scene.narrow else scene.pace.ended
+            line.add(" OVER ", look.alarm("warn")).add(f" {words}", look.strong)
+        elif scene.place is not None:
+            _place(line, scene, scene.place)
+        elif scene.held:
+            what = " time stands · z goes on" if scene.pace is not None else " z goes on"
+            line.add(" HELD ", look.alarm("warn")).add(what, look.dim)
+        elif not view.nodes:
+            line.add(f"{look.glyphs.silent} WAITING", look.warn)
+        else:
+            word = "LIVE" if scene.pace is None else f"SIM {scene.pace}"
+            line.add(f"{look.glyphs.up} {word}", ink(look.palette.well, None, True))
+        if scene.recorded is not None:
+            line.add("  REC ", look.harm).add(watch_s(scene.recorded.length_s), look.text)
+            line.add(f" {megabytes(scene.recorded.size_bytes)}", look.dim)
+        return line
 
     def _right(self, scene: Scene) -> list[tuple[int, Line]]:
         look, view, summary = scene.look, scene.view, scene.summary
@@ -104,9 +117,40 @@ class TitleLine(Panel, can_focus=False):
             line.add(f"  {clock_time(broken.at_s)}", style)
             if line.width + len(broken.rule) + 14 <= width:
                 line.add(f"  {broken.rule}", style)
-        return line.right(Line("HELD z goes on " if scene.held else "", style), width).to(
-            width, style
-        )
+        for words in _held(scene):
+            if line.width + len(words) <= width:
+                return line.right(Line(words, style), width).to(width, style)
+        return line.to(width, style)
+
+
+def _place(line: Line, scene: Scene, place: Place) -> None:
+    """Say that this is not now, how old it is, and which event it is of how many."""
+    look = scene.look
+    sign = look.glyphs.arrow if place.playing else look.glyphs.paused
+    word = "REPLAY" if place.replay else "HELD"
+    line.add(f" {sign} {word} ", look.alarm("warn"))
+    when = f" -{watch_s(place.age_s, tenths=True)}"
+    if scene.pace is not None and not place.is_past:
+        when = " time stands"
+    if place.replay:
+        at = watch_s(place.at_s, tenths=True) if place.age_s else "end"
+        when = f" {at} of {watch_s(place.length_s)}"
+    line.add(when, look.strong).add(f" {look.glyphs.separator} ", look.dim)
+    line.add(f"event {place.event}/{place.events}", look.text)
+
+
+def _held(scene: Scene) -> tuple[str, ...]:
+    """Return how a held alarm says so, the longest first."""
+    place = scene.place
+    if scene.pace is not None and scene.pace.ended and not scene.is_past:
+        return ("time stands for good ",)
+    if place is None:
+        return ("HELD z goes on ",) if scene.held else ()
+    if place.replay:
+        of = f"{watch_s(place.at_s)} of {watch_s(place.length_s)}"
+        return (f"REPLAY {of}  event {place.event}/{place.events} ", f"REPLAY {of} ", "REPLAY ")
+    old = f"HELD -{watch_s(place.age_s, tenths=True)}"
+    return (f"{old}  event {place.event}/{place.events}  z goes on ", f"{old} ", "HELD ")
 
 
 def clock_time(at_s: float) -> str:

@@ -11,7 +11,7 @@ from lab.apps import kv
 from lab.faults import ClockTrouble, DiskTrouble, FaultKind, LinkTrouble
 from lab.observe.fold import fold
 from lab.observe.happenings import WatchBroke
-from lab.observe.recording import MAGIC, Recorder, RecordingError, read
+from lab.observe.recording import MAGIC, Recorder, RecordingError, pack, read
 from lab.observe.view import ClusterView, EventView
 from lab.sim.cluster import SimCluster
 from lab.sim.watch import SimWatcher
@@ -82,13 +82,32 @@ def test_what_was_taken_is_on_disk_before_the_end(tmp_path: Path) -> None:
     assert found.last() == fold(found.first, broke[3])
 
 
+def test_a_whole_block_that_nobody_can_decode_ends_it_early(tmp_path: Path) -> None:
+    for line in (b"{", b"[]", b"{}", b'{"is":"Noted","at_s":1,"event":{}}',
+                 b'{"is":"Reported","at_s":1,"node":"n1","update":"////"}'):  # fmt: skip
+        recorder = Recorder(tmp_path / "f", ClusterView(title="t", backend="b"))
+        recorder.take(WatchBroke(at_s=1.0, node="n1", reason="gone"))
+        recorder.flush()
+        recorder.take_packed(pack([line]))
+        recorder.take(WatchBroke(at_s=9.0, node="n1", reason="gone"))
+        recorder.close()
+        found = read(tmp_path / "f")
+        assert found.ends_early, line
+        assert [one.at_s for one in found.happenings] == [1.0], line
+
+
+def test_what_begins_at_the_start_can_be_read_by_older_labs(tmp_path: Path) -> None:
+    Recorder(tmp_path / "f", ClusterView(title="t", backend="b")).close()
+    assert b'"version": 1' in (tmp_path / "f").read_bytes()
+
+
 def test_others_are_refused_in_words(tmp_path: Path) -> None:
     path = tmp_path / "f"
     for data in (b"", b"text\n", MAGIC, MAGIC + b"{}\n", MAGIC + b"[1]\n"):
         path.write_bytes(data)
         with pytest.raises(RecordingError, match=r"no recording|damaged"):
             read(path)
-    head = {"version": 2, "title": "", "backend": ""}
+    head = {"version": 3, "title": "", "backend": ""}
     path.write_bytes(MAGIC + json.dumps(head).encode() + b"\n")
-    with pytest.raises(RecordingError, match="version 2; this lab reads up to 1"):
+    with pytest.raises(RecordingError, match="version 3; this lab reads up to 2"):
         read(path)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.attach import watched
+from lab.attach import taped, watched
 from lab.chronicle import Chronicle
 from lab.faults import FaultKind
 from lab.observe.account import MOST_SPANS
 from lab.observe.fold import MOST_EVENTS
 from lab.observe.happenings import ClusterChanged, Happening, Measured, Ticked
 from lab.observe.recording import MAGIC, RecordingError
+from lab.observe.tape import Tape
 from lab.report import html, markdown
 from lab.report.gather import of_recording
 from lab.report.series import Series, join_moments
@@ -84,6 +85,32 @@ def test_a_recording_that_is_cut_says_so(told: Run, tmp_path: Path) -> None:
     assert 0 < report.ended_s - report.began_s < told.report.ended_s - told.report.began_s
     assert "ends early" in html.page(report)
     assert "ends early" in markdown.summary(report)
+
+
+async def test_a_recording_that_begins_in_the_middle_knows_what_was_before(
+    tmp_path: Path,
+) -> None:
+    """Who records after the fact gets what the tape remembers, and its report tells of it."""
+    chronicle, cluster = Chronicle(), SimCluster(seed=5, speed=None)
+    with taped(cluster, None, chronicle) as (watcher, deck):
+        deck.tape = Tape(watcher.view, most_s=5.0)
+        await cluster.start(lambda line: None)
+        watcher.start()
+        await cluster.sleep(2.0)
+        await cluster.kill("n1")
+        await cluster.sleep(60.0)
+        deck.record(tmp_path / "f")
+        await cluster.sleep(2.0)
+        live = chronicle.gather.report()
+        await watcher.stop()
+        await cluster.close()
+    report = of_recording(tmp_path / "f")
+    assert report.ended_s - report.began_s < live.ended_s - live.began_s - 20
+    (before,), (whole,) = report.faults, live.faults
+    assert before.span.expected == whole.span.expected
+    assert before.span.elections == whole.span.elections
+    earliest = min(at_s for track in report.phi.values() for at_s, _ in track.points)
+    assert earliest < report.began_s
 
 
 def test_nothing_gives_an_empty_report(tmp_path: Path) -> None:
