@@ -356,7 +356,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     lines = parser.add_mutually_exclusive_group()
     lines.add_argument("--plain", action="store_true", help="no screen: a line for each event")
-    lines.add_argument("--json", action="store_true", help="no screen: an object for each event")
+    lines.add_argument("--json", action="store_true", help="the same as JSON: see lab/stream.py")
     parser.add_argument(
         "--for", type=float, dest="for_s", metavar="SECONDS", help="end --plain and --json then"
     )
@@ -371,6 +371,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--new", action="store_true", help="do not go on with one left running")
     parser.add_argument("--ascii", action="store_true", help="plain signs")
     options = parser.parse_args(arguments)
+    if options.file is not None and options.command != "report":
+        parser.error(f"what is {options.file} for? a file is for: ./log report F")
     if options.replay is not None and (others := _given_beside_replay(parser, options)):
         parser.error(f"--replay shows what was recorded, with no cluster: leave out {others}")
     return options

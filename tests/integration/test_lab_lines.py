@@ -218,6 +218,7 @@ def test_a_report_of_a_recording(tmp_path: Path) -> None:
         (("--plain", "--for", "0"), "more than 0"),
         (("--plain", "--for", "nan"), "more than 0"),
         (("report",), "which recording"),
+        (("heal", "F"), "a file is for: ./log report F"),
         (("report", "/nowhere"), "/nowhere"),
         (("report", __file__), "no recording of this lab"),
         (("--plain", "--json"), "not allowed with"),
