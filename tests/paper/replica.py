@@ -115,6 +115,18 @@ class Paper:
             self.tell(self.holds(peer))
         return self
 
+    def agree(self) -> list[Effect]:
+        """Let every member have all there is, until that leads to nothing more."""
+        effects: list[Effect] = []
+        for _ in range(10):
+            last = self.state.log.last_index
+            effects += self.save()
+            for peer in [*self.state.progress]:
+                effects += self.tell(self.holds(peer))
+            if self.state.log.last_index == last:
+                return effects
+        raise AssertionError("it never comes to rest")
+
     def grant(self, peer: NodeId, *, pre_vote: bool = False, granted: bool = True) -> VoteResponse:
         """Return *peer*'s answer to the round under way."""
         asked = self.state.current_term + pre_vote
@@ -157,6 +169,13 @@ class Paper:
         """Return the terms of all entries in the log."""
         log = self.state.log
         return list(log.range(log.base.index + 1, log.last_index).terms)
+
+
+def empty() -> Paper:
+    """Return a replica that was just installed: it has no log and belongs to no group."""
+    one = Paper()
+    one.disk = Disk()
+    return one.restart()
 
 
 def vote(sender: NodeId, term: Term, last: tuple[Term, Index], **flags: bool) -> VoteRequest:
