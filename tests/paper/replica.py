@@ -11,15 +11,15 @@ from lolraft.raft.events import (
     AppendResponse,
     Event,
     LeaderClaim,
+    LeaderLost,
     Message,
     Saved,
     Timeout,
     VoteRequest,
     VoteResponse,
 )
-from lolraft.raft.state import RaftState, restore
+from lolraft.raft.state import RaftState
 from lolraft.raft.types import (
-    ZERO,
     Ballot,
     Clock,
     Configuration,
@@ -29,7 +29,7 @@ from lolraft.raft.types import (
     NodeId,
     Term,
 )
-from tests.unit.raft.group import LIMITS, TIMING
+from tests.unit.raft.group import Disk
 
 ME, P2, P3, P4, P5 = (NodeId(f"n{number}") for number in range(1, 6))
 THREE, FIVE = (ME, P2, P3), (ME, P2, P3, P4, P5)
@@ -39,7 +39,7 @@ Kind = TypeVar("Kind")
 
 
 class Paper:
-    """A replica called n1, its driver, and nobody else."""
+    """A replica called n1, its driver, its disk, and nobody else."""
 
     def __init__(
         self,
@@ -47,34 +47,42 @@ class Paper:
         term: Term | None = None,
         vote: NodeId | None = None,
         voters: tuple[NodeId, ...] = THREE,
+        outgoing: tuple[NodeId, ...] = (),
         learners: tuple[NodeId, ...] = (),
     ) -> None:
         """Start n1 with entry 1, then entries of *terms*, and the ballot (*term*, *vote*)."""
-        known = Configuration(voters=voters, learners=learners, group_id=GROUP)
-        payloads = [f"{number}.{index}".encode() for index, number in enumerate(terms, start=2)]
-        kinds = bytes((EntryKind.CONFIGURATION, *[EntryKind.COMMAND] * len(terms)))
+        known = members(*voters, outgoing=outgoing, learners=learners)
+        commands = [
+            (number, int(EntryKind.COMMAND), f"{number}.{index}".encode())
+            for index, number in enumerate(terms, start=2)
+        ]
         self.now_s = 0.0
         self.last: list[Effect] = []
-        self.state: RaftState = restore(
-            ME,
-            0,
+        self.pending: list[Save] = []  # Asked for, not durable.
+        self.disk = Disk(
             ballot=Ballot(max(terms, default=0) if term is None else term, vote),
-            snapshot=None,
-            log_starts_after=ZERO,
-            entries=Entries(1, (0, *terms), kinds, (known.encode(), *payloads)),
-            seed=1,
-            timing=TIMING,
-            limits=LIMITS,
+            entries=[(0, int(EntryKind.CONFIGURATION), known.encode()), *commands],
         )
+        self.restart()
+
+    def restart(self) -> Paper:
+        """Start from what is on the disk; all else is gone."""
+        self.pending.clear()
+        self.state: RaftState = self.disk.restore(ME, self.now_s)
         self.tell(Timeout())  # It has none yet: this gives it its first deadline.
+        return self
 
     def tell(self, event: Event) -> list[Effect]:
         """Step the replica; its disk does nothing before `save`."""
         self.last = step(self.state, self.now_s, event)
+        self.pending += [effect for effect in self.last if isinstance(effect, Save)]
         return self.last
 
     def save(self) -> list[Effect]:
         """Make all that it asked to save durable."""
+        for save in self.pending:
+            self.disk.write(save)
+        self.pending.clear()
         return self.tell(Saved(number=self.state.saved_number))
 
     def expire(self) -> list[Effect]:
@@ -87,18 +95,16 @@ class Paper:
     def candidate(self) -> Paper:
         """Let it win a pre-vote and stand; its own vote is durable and counted."""
         self.expire()
-        for peer in self.state.configuration.voters:
-            if peer != ME:
-                self.tell(self.grant(peer, pre_vote=True))
+        for peer in self.peers():
+            self.tell(self.grant(peer, pre_vote=True))
         self.save()
         return self
 
     def leader(self) -> Paper:
         """Let all voters elect it, and make its barrier durable: no follower holds that yet."""
         self.candidate()
-        for peer in self.state.configuration.voters:
-            if peer != ME:
-                self.tell(self.grant(peer))
+        for peer in self.peers():
+            self.tell(self.grant(peer))
         self.save()
         return self
 
@@ -108,6 +114,18 @@ class Paper:
         for peer in [*self.state.progress] * 2:  # The second answers the news of the commit.
             self.tell(self.holds(peer))
         return self
+
+    def agree(self) -> list[Effect]:
+        """Let every member have all there is, until that leads to nothing more."""
+        effects: list[Effect] = []
+        for _ in range(10):
+            last = self.state.log.last_index
+            effects += self.save()
+            for peer in [*self.state.progress]:
+                effects += self.tell(self.holds(peer))
+            if self.state.log.last_index == last:
+                return effects
+        raise AssertionError("it never comes to rest")
 
     def grant(self, peer: NodeId, *, pre_vote: bool = False, granted: bool = True) -> VoteResponse:
         """Return *peer*'s answer to the round under way."""
@@ -138,10 +156,26 @@ class Paper:
         self.tell(LeaderClaim(leader_id=leader, group=GROUP, term=number))
         return self
 
+    def peers(self) -> list[NodeId]:
+        """Return the other voters, of both halves while joint."""
+        known = self.state.configuration
+        return sorted({*known.voters, *known.outgoing} - {ME})
+
+    def lose(self, leader: NodeId) -> list[Effect]:
+        """Let it hear that the leader it believed in is gone."""
+        return self.tell(LeaderLost(leader_id=leader, term=self.state.current_term))
+
     def terms(self) -> list[Term]:
         """Return the terms of all entries in the log."""
         log = self.state.log
         return list(log.range(log.base.index + 1, log.last_index).terms)
+
+
+def empty() -> Paper:
+    """Return a replica that was just installed: it has no log and belongs to no group."""
+    one = Paper()
+    one.disk = Disk()
+    return one.restart()
 
 
 def vote(sender: NodeId, term: Term, last: tuple[Term, Index], **flags: bool) -> VoteRequest:
@@ -162,6 +196,44 @@ def append(
         prev_clock=Clock(*prev),
         entries=Entries(first, terms, bytes((EntryKind.COMMAND,)) * len(terms), payloads),
         commit_index=commit,
+    )
+
+
+def members(
+    *voters: NodeId, outgoing: tuple[NodeId, ...] = (), learners: tuple[NodeId, ...] = ()
+) -> Configuration:
+    """Return a configuration of the group on paper; joint where there is an *outgoing* half."""
+    return Configuration(voters=voters, outgoing=outgoing, learners=learners, group_id=GROUP)
+
+
+def configure(
+    sender: NodeId,
+    term: Term,
+    prev: tuple[Term, Index],
+    configuration: Configuration,
+    commit: Index = 0,
+) -> AppendRequest:
+    """Return the append that puts *configuration* after *prev*, in the leader's own term."""
+    kinds, payloads = bytes((EntryKind.CONFIGURATION,)), (configuration.encode(),)
+    return AppendRequest(
+        sender=sender,
+        group=GROUP,
+        term=term,
+        prev_clock=Clock(*prev),
+        entries=Entries(prev[1] + 1, (term,), kinds, payloads),
+        commit_index=commit,
+    )
+
+
+def rejects(one: Paper, peer: NodeId, index: Index, conflict: tuple[Term, Index]) -> AppendResponse:
+    """Return *peer*'s refusal of an append after *index*."""
+    return AppendResponse(
+        sender=peer,
+        group=GROUP,
+        term=one.state.current_term,
+        success=False,
+        rejected_index=index,
+        conflict=Clock(*conflict),
     )
 
 

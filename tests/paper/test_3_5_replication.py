@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from lolraft.raft.effects import Code, Proposed
 from lolraft.raft.events import AppendRequest, AppendResponse, Propose
-from lolraft.raft.types import Clock, EntryKind, NodeId
+from lolraft.raft.types import EntryKind
 from tests.paper.replica import (
     FIVE,
-    GROUP,
     P2,
     P3,
     P4,
@@ -17,23 +16,12 @@ from tests.paper.replica import (
     append,
     applied,
     only,
+    rejects,
     saved,
     sent,
 )
 
 COMMAND = Propose(tickets=(1,), payloads=(b"x",))
-
-
-def rejects(one: Paper, peer: NodeId, index: int, conflict: tuple[int, int]) -> AppendResponse:
-    """Return *peer*'s refusal of an append after *index*."""
-    return AppendResponse(
-        sender=peer,
-        group=GROUP,
-        term=one.state.current_term,
-        success=False,
-        rejected_index=index,
-        conflict=Clock(*conflict),
-    )
 
 
 def test_the_leader_appends_a_command_as_a_new_entry() -> None:
