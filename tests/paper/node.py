@@ -12,6 +12,7 @@ from lolraft.multiraft.effects import (
     RunApply,
     RunRead,
     RunSnapshot,
+    SendAck,
     SendFrame,
     SendHeartbeat,
 )
@@ -28,14 +29,31 @@ from lolraft.multiraft.events import (
     SnapshotFound,
     StreamUp,
 )
-from lolraft.multiraft.frames import Frame, NodeHeartbeat, NodeHeartbeatAck, RequestKind
+from lolraft.multiraft.frames import (
+    Claim,
+    Forward,
+    ForwardReply,
+    Frame,
+    NodeHeartbeat,
+    NodeHeartbeatAck,
+    RequestKind,
+)
 from lolraft.multiraft.machine import NodeMachine
 from lolraft.multiraft.node import NodeConfig
 from lolraft.multiraft.records import NodeRecord, ShardRecord
 from lolraft.raft.effects import Code
 from lolraft.raft.events import AppendResponse, Message, VoteRequest, VoteResponse
 from lolraft.raft.state import RaftState
-from lolraft.raft.types import Configuration, Entries, EntryKind, Index, NodeId, Term, Ticket
+from lolraft.raft.types import (
+    Configuration,
+    Entries,
+    EntryKind,
+    Index,
+    NodeId,
+    ShardId,
+    Term,
+    Ticket,
+)
 from tests.paper.replica import GROUP, ME, THREE
 
 PEERS_LIFE = 7  # The incarnation of every peer; their epoch is 1, as this node's.
@@ -55,6 +73,9 @@ class PaperNode:
         self.peers = [voter for voter in voters if voter != ME]
         self.letters: list[tuple[NodeId, Message]] = []  # All that was sent, and to whom.
         self.beats: list[tuple[NodeId, NodeHeartbeat]] = []
+        self.acks: list[tuple[NodeId, NodeHeartbeatAck]] = []
+        self.forwards: list[tuple[NodeId, Forward]] = []
+        self.replies: list[tuple[NodeId, ForwardReply]] = []
         self.asked_of_app: list[tuple[str, Index]] = []  # write, read or snapshot, at an index.
         self.answers: dict[Ticket, Respond] = {}
         self.disk_is_stuck = self.app_is_busy = False
@@ -111,10 +132,15 @@ class PaperNode:
                     return []
                 return [done]
             case SendFrame():
-                self.letters += [(effect.peer, message) for _, message in effect.frame.messages]
+                frame, to = effect.frame, effect.peer
+                self.letters += [(to, message) for _, message in frame.messages]
+                self.forwards += [(to, forward) for forward in frame.forwards]
+                self.replies += [(to, reply) for reply in frame.replies]
                 return [FrameWritten(peer=effect.peer)]
             case SendHeartbeat():
                 self.beats.append((effect.peer, effect.heartbeat))
+            case SendAck():
+                self.acks.append((effect.peer, effect.ack))
             case RunApply() | RunRead():
                 return self._ask_app(effect)
             case RunSnapshot():
@@ -160,23 +186,49 @@ class PaperNode:
     def _stream_up(self, peer: NodeId) -> Event:
         return StreamUp(peer=peer)
 
-    def beat(self, peer: NodeId) -> Event:
-        """Return the next heartbeat of a peer that leads nothing."""
+    def beat(self, peer: NodeId, *, leads_in: Term | None = None) -> Event:
+        """Return the next heartbeat of a peer, which leads nothing unless told."""
         self._seqs[peer] += 1
+        claims = () if leads_in is None else (Claim(shard_id=0, term=leads_in, group=GROUP),)
         beat = NodeHeartbeat(
             sender=peer,
             incarnation=PEERS_LIFE,
             epoch=1,
             seq=self._seqs[peer],
             is_beat=True,
-            ledger_version=1,
+            ledger_version=self._seqs[peer],
             base_version=0,
+            claims=claims,
         )
         return HeartbeatArrived(heartbeat=beat)
 
-    def say(self, peer: NodeId, message: Message) -> None:
-        """Let a message of *peer* arrive."""
-        frame = Frame(sender=peer, incarnation=PEERS_LIFE, epoch=1, messages=((0, message),))
+    def say(self, peer: NodeId, *messages: Message) -> None:
+        """Let messages of *peer* arrive."""
+        self._hear(peer, messages=tuple((0, message) for message in messages))
+
+    def pass_on(self, peer: NodeId, forward: Forward) -> None:
+        """Let a request arrive that *peer* forwards."""
+        self._hear(peer, forwards=(forward,))
+
+    def reply(self, peer: NodeId, reply: ForwardReply) -> None:
+        """Let the answer to a forwarded request arrive."""
+        self._hear(peer, replies=(reply,))
+
+    def _hear(
+        self,
+        peer: NodeId,
+        messages: tuple[tuple[ShardId, Message], ...] = (),
+        forwards: tuple[Forward, ...] = (),
+        replies: tuple[ForwardReply, ...] = (),
+    ) -> None:
+        frame = Frame(
+            sender=peer,
+            incarnation=PEERS_LIFE,
+            epoch=1,
+            messages=messages,
+            forwards=forwards,
+            replies=replies,
+        )
         self.turn(FrameArrived(frame=frame))
 
     def last_beat(self, peer: NodeId) -> NodeHeartbeat:
@@ -225,6 +277,7 @@ class PaperNode:
 
     def elected(self) -> PaperNode:
         """Let all peers elect it; nobody else holds its barrier."""
+        self.letters.clear()
         for pre_vote in (True, False):
             while not (asked := self._asked(pre_vote)):
                 self.run(0.02)
@@ -238,6 +291,12 @@ class PaperNode:
             if isinstance(message, VoteRequest) and message.pre_vote == pre_vote:
                 return message
         return None
+
+    def follows(self, leader: NodeId, term: Term = 1) -> PaperNode:
+        """Let it believe in a leader."""
+        self.turn(self.beat(leader, leads_in=term))
+        assert self.state.leader_id == leader, "it believes"
+        return self
 
     def settled(self) -> PaperNode:
         """Let it lead, its barrier be everywhere, and its claim be known to all."""
