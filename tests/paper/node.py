@@ -277,20 +277,22 @@ class PaperNode:
 
     def elected(self) -> PaperNode:
         """Let all peers elect it; nobody else holds its barrier."""
-        self.letters.clear()
-        for pre_vote in (True, False):
-            while not (asked := self._asked(pre_vote)):
-                self.run(0.02)
-            for peer in self.peers:
-                self.say(peer, _grant(peer, asked))
+        for peer in self.peers:
+            self.say(peer, _grant(peer, self._next_request(pre_vote=True)))
+        for peer in self.peers:
+            self.say(peer, _grant(peer, self._next_request(pre_vote=False)))
         assert self.state.leadership is not None, "it leads"
         return self
 
-    def _asked(self, pre_vote: bool) -> VoteRequest | None:
-        for _, message in self.letters:
-            if isinstance(message, VoteRequest) and message.pre_vote == pre_vote:
-                return message
-        return None
+    def _next_request(self, *, pre_vote: bool) -> VoteRequest:
+        """Return what it asks its peers, which live, as soon as it asks."""
+        for _ in range(100):
+            for _, message in self.letters:
+                if isinstance(message, VoteRequest) and message.pre_vote == pre_vote:
+                    return message
+            self.run(0.05)
+            self.turn(*map(self.beat, self.peers))
+        raise AssertionError("it asks for no vote")
 
     def follows(self, leader: NodeId, term: Term = 1) -> PaperNode:
         """Let it believe in a leader."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 
 import pytest
 
-from lolraft import client as client_module
 from lolraft.client import RaftClient
-from lolraft.errors import ConfigError
+from lolraft.errors import ConfigError, RequestFailed
 from lolraft.multiraft.frames import Forward, ForwardReply, RequestKind
 from lolraft.raft.effects import Code
 from lolraft.raft.events import AppendResponse, LeaderLost, Propose
@@ -69,7 +69,7 @@ async def test_a_client_begins_with_a_random_server(
     """§6.2: when a client first starts up, it connects to a randomly chosen server."""
     servers = [await fakes.start(echo) for _ in range(3)]
     with monkeypatch.context() as chance:
-        chance.setattr(client_module.random, "randrange", lambda _: choice)
+        chance.setattr(random, "randrange", lambda _: choice)
         client = RaftClient([server.node_id for server in servers])
     async with client:
         await client.read(0, b"x")
@@ -105,12 +105,9 @@ async def test_two_that_redirect_to_each_other_keep_no_client_in_a_loop(fakes: F
     one = await fakes.start(echo)
     two = await fakes.start(lambda _: Told(UNAVAILABLE, b"not I", one.node_id))
     one.say = lambda _: Told(UNAVAILABLE, b"not I", two.node_id)
-    third = await fakes.start(echo)
-    async with RaftClient([one.node_id, third.node_id]) as client:
-        client._next = 0
-        client_read = client.read(0, b"x", timeout_s=0.5)
-        with pytest.raises(Exception, match="not I"):
-            await client_read
+    async with RaftClient([one.node_id]) as client:
+        with pytest.raises(RequestFailed, match="not I"):
+            await client.read(0, b"x", timeout_s=0.5)
     assert len(one.asked) + len(two.asked) < 30, "it waits between them"
 
 
@@ -179,9 +176,10 @@ def test_a_leader_without_a_majority_steps_down() -> None:
     heartbeats to a majority of its cluster."""
     node = PaperNode().settled()
     node.run(0.9)
-    assert node.state.role is Role.LEADER, "an election timeout is 1 s"
+    roles = [node.state.role]
     node.run(0.2)
-    assert node.state.role is Role.FOLLOWER
+    roles.append(node.state.role)
+    assert roles == [Role.LEADER, Role.FOLLOWER], "an election timeout is 1 s"
 
 
 def test_a_leader_with_a_majority_stays() -> None:
