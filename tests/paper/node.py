@@ -10,6 +10,7 @@ from lolraft.multiraft.effects import (
     Persist,
     Respond,
     RunApply,
+    RunForget,
     RunRead,
     RunSnapshot,
     SendAck,
@@ -76,7 +77,7 @@ class PaperNode:
         self.acks: list[tuple[NodeId, NodeHeartbeatAck]] = []
         self.forwards: list[tuple[NodeId, Forward]] = []
         self.replies: list[tuple[NodeId, ForwardReply]] = []
-        self.asked_of_app: list[tuple[str, Index]] = []  # write, read or snapshot, at an index.
+        self.asked_of_app: list[tuple[str, Index]] = []  # What, and at which index.
         self.answers: dict[Ticket, Respond] = {}
         self.disk_is_stuck = self.app_is_busy = False
         self._unwritten: list[Event] = []
@@ -145,6 +146,8 @@ class PaperNode:
                 return self._ask_app(effect)
             case RunSnapshot():
                 self.asked_of_app.append(("snapshot", self.state.last_applied))
+            case RunForget():
+                self.asked_of_app.append(("forget", effect.index))
             case Respond():
                 assert effect.ticket not in self.answers, "one answer a ticket"
                 self.answers[effect.ticket] = effect
