@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lolraft.raft.effects import Effect, FetchSnapshot, InstallSnapshot, Send
+from lolraft.raft.effects import Apply, Effect, FetchSnapshot, InstallSnapshot, Send
 from lolraft.raft.events import (
     AppendRequest,
     AppendResponse,
@@ -260,7 +260,8 @@ def test_the_state_machine_is_reset_to_it() -> None:
     one = Paper(1, 1)
     effects = fetch(one, of((2, 9)))
     assert only(effects, InstallSnapshot).meta == of((2, 9))
-    assert applied(effects) == [], "what it covers is not applied again"
+    again = [effect for effect in effects if isinstance(effect, Apply)]
+    assert again == [], "what it covers is not applied again"
     assert one.state.last_applied == one.state.commit_index == 9
     assert applied(one.tell(append(P2, 2, (2, 9), 2, commit=10))) == [10]
 

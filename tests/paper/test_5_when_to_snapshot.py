@@ -99,7 +99,8 @@ def test_what_was_applied_meanwhile_is_not_in_it() -> None:
     assert (snapshot_of(node).clock.index, node.state.log.last_index) == (index, index + 1)
     as_of_then = Sessions(1000, 1000)
     as_of_then.load(snapshot_of(node).sessions, index)
-    assert as_of_then.note(index + 1, 1, WriteId(session, 1, 1)).index == index + 1, "it is new"
+    row = as_of_then.note(index + 9, 1, WriteId(session, 1, 1))
+    assert row.index == index + 9, "its session is there, and the command is new"
 
 
 def test_what_was_applied_meanwhile_stays_in_the_log() -> None:
