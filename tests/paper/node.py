@@ -281,13 +281,13 @@ class PaperNode:
     def elected(self) -> PaperNode:
         """Let all peers elect it; nobody else holds its barrier."""
         for peer in self.peers:
-            self.say(peer, _grant(peer, self._next_request(pre_vote=True)))
+            self.say(peer, grant(peer, self.next_request(pre_vote=True)))
         for peer in self.peers:
-            self.say(peer, _grant(peer, self._next_request(pre_vote=False)))
+            self.say(peer, grant(peer, self.next_request(pre_vote=False)))
         assert self.state.leadership is not None, "it leads"
         return self
 
-    def _next_request(self, *, pre_vote: bool) -> VoteRequest:
+    def next_request(self, *, pre_vote: bool) -> VoteRequest:
         """Return what it asks its peers, which live, as soon as it asks."""
         for _ in range(100):
             for _, message in self.letters:
@@ -310,6 +310,7 @@ class PaperNode:
             self.holds(peer)
         self.run(0.1)
         for peer in self.peers:
+            self.holds(peer)  # The answer to the news of the commit.
             self.ack(peer)
         return self
 
@@ -333,7 +334,7 @@ class PaperNode:
         return ticket
 
 
-def _grant(peer: NodeId, request: VoteRequest) -> VoteResponse:
+def grant(peer: NodeId, request: VoteRequest) -> VoteResponse:
     return VoteResponse(
         sender=peer,
         group=GROUP,
