@@ -118,7 +118,7 @@ def test_a_commit_is_told_though_no_command_follows() -> None:
     one = Paper(1).settled()
     one.tell(COMMAND)
     one.save()
-    told: dict[NodeId, int] = {}
+    told: dict[str, int] = {}
     for peer in (P2, P3):
         one.tell(one.holds(peer))
         for to in (P2, P3):
