@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
-
-from textual.dom import DOMNode
 
 from lab.cluster.steer import Steerable
 from lab.observe.recording import RecordingError
 from lab.observe.tape import Picture, next_of, previous_of
 from lab.tui.paint import megabytes, span_s, watch_s
 from lab.tui.scene import Place
-from lab.tui.steering import TOUCHING, Steering
+from lab.tui.steering import Steering
 
 if TYPE_CHECKING:
-    from textual.actions import ActionParseResult
-
     from lab.observe.deck import Deck
     from lab.observe.replay import Replay
     from lab.observe.tape import Tape
@@ -246,18 +241,11 @@ class Rewind(Steering):
 
     # What acts on the cluster.
 
-    async def run_action(
-        self,
-        action: str | ActionParseResult,
-        default_namespace: DOMNode | None = None,
-        namespaces: Mapping[str, DOMNode] | None = None,
-    ) -> bool:
-        """Refuse what would act on a cluster that is not as it is shown: key, click or palette."""
-        name = (action if isinstance(action, str) else action[1]).partition("(")[0]
-        if name.removeprefix("app.") in TOUCHING and self.is_past:
-            place = self.place()
-            old = f"{span_s(place.age_s)} old" if place is not None else "not the newest"
-            words = f"This picture is {old}: z returns to now, where this key works."
-            self.notify(self.cluster.hands_off or words, title="the past", severity="warning")
-            return True
-        return await super().run_action(action, default_namespace, namespaces)
+    def why_not_now(self) -> tuple[str, str] | None:
+        """Return why nothing may be done to a cluster that is not as it is shown, or None."""
+        if not self.is_past:
+            return super().why_not_now()
+        place = self.place()
+        old = f"{span_s(place.age_s)} old" if place is not None else "not the newest"
+        words = f"This picture is {old}: z returns to now, where this key works."
+        return self.cluster.hands_off or words, "the past"

@@ -36,6 +36,11 @@ class Steering(Wishes):
     chosen: float | None = None  # The speed at which time passes while it is not held.
     _is_known = False  # Whether `chosen` is that with which the world began, or a later one.
 
+    if TYPE_CHECKING:
+
+        def show_at(self, position: int | None = None) -> None:
+            """Show a moment, or the newest: a held picture is not renewed by itself."""
+
     def keep_pace(self) -> None:
         """Let time stand while the picture is held, else pass at the chosen speed."""
         cluster = self.cluster
@@ -81,7 +86,7 @@ class Steering(Wishes):
         if cluster is not None:
             self._hold()
             cluster.step()
-            self._look_again()
+            self.show_at()
 
     def action_sim_election(self) -> None:
         """Hold time, and go on to the next election."""
@@ -93,18 +98,16 @@ class Steering(Wishes):
     async def _seek(self, cluster: Seekable) -> None:
         if not await cluster.to_next_election(SEEK_S):
             self.notify(f"nobody was elected in {SEEK_S:g} s of virtual time", title="time")
-        self._look_again()
+        self.show_at()
 
     def _hold(self) -> None:
         self.held = True
         self.keep_pace()
 
-    def _look_again(self) -> None:
-        """Take the picture after a step: a held one is not renewed by itself."""
-        self.held = False
-        self.tick()
-        self._hold()
-        self.redraw()
+    def why_not_now(self) -> tuple[str, str] | None:
+        """Return why nothing may be done to the cluster now, and a title for it, or None."""
+        hands_off = self.cluster.hands_off
+        return None if hands_off is None else (hands_off, "look, do not touch")
 
     async def run_action(
         self,
@@ -112,9 +115,11 @@ class Steering(Wishes):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Refuse what would touch a world that is only looked at; a key, a click, the palette."""
+        """Refuse what would act on a cluster that may not be touched: key, click or palette."""
         name = (action if isinstance(action, str) else action[1]).partition("(")[0]
-        if self.cluster.hands_off is not None and name.removeprefix("app.") in TOUCHING:
-            self.notify(self.cluster.hands_off, title="look, do not touch", severity="warning")
+        why_not = self.why_not_now() if name.removeprefix("app.") in TOUCHING else None
+        if why_not is not None:
+            words, title = why_not
+            self.notify(words, title=title, severity="warning")
             return True
         return await super().run_action(action, default_namespace, namespaces)

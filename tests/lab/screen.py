@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual.pilot import Pilot
 
@@ -19,14 +20,12 @@ DEADLINE_S = 10.0
 
 
 @dataclass
-class Lab:
-    """The app under test and what it was given."""
+class Driven:
+    """The app under test, its keyboard and its screen."""
 
     app: LabApp
     pilot: Pilot[Leaving]
-    source: FakeSource
-    cluster: FakeCluster
-    client: FakeClient
+    deadline_s: ClassVar[float] = DEADLINE_S
 
     async def press(self, *keys: str) -> None:
         """Press keys and let the screen settle."""
@@ -35,16 +34,25 @@ class Lab:
         await self.pilot.pause()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Wait for *condition*, at most ten seconds."""
-        end = time.monotonic() + DEADLINE_S
+        """Wait for *condition*, but not for ever."""
+        end = time.monotonic() + self.deadline_s
         while not condition():
-            assert time.monotonic() < end, f"not within {DEADLINE_S} s:\n{self.text()}"
+            assert time.monotonic() < end, f"not within {self.deadline_s} s:\n{self.text()}"
             await self.pilot.pause()
 
     def text(self) -> str:
         """Return what is on the screen, without trailing spaces."""
         strips = self.app.screen._compositor.render_strips()
         return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+@dataclass
+class Lab(Driven):
+    """The app over fakes."""
+
+    source: FakeSource
+    cluster: FakeCluster
+    client: FakeClient
 
     def show(self, view: ClusterView) -> None:
         """Let the source have *view*, and the screen look."""

@@ -11,7 +11,8 @@ from lab.observe.happenings import Ticked
 from lab.observe.recording import read
 from lab.observe.tape import next_of, previous_of, view_digest
 from lab.tui.keys import KEYS
-from lab.tui.rewind import MOST_STEPS, TOUCHING
+from lab.tui.rewind import MOST_STEPS
+from lab.tui.steering import TOUCHING
 from tests.lab import demo
 from tests.lab.screen import running
 from tests.lab.taped import SteerableCluster, files, story, taped

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from textual.pilot import Pilot
 
 from lab.attach import client_of
 from lab.cluster.interface import NodeState
@@ -19,38 +17,21 @@ from lab.sim.swarm import SwarmCluster
 from lab.sim.watch import SimWatcher
 from lab.tui.app import LabApp
 from lab.tui.keys import KEYS, Key
-from lab.tui.ports import Leaving
 from lab.tui.steering import SPEEDS
 from lolraft.raft import core, election
 from lolraft.raft.quorum import _halves
 from lolraft.raft.types import Configuration
-from tests.lab.screen import running
+from tests.lab.screen import Driven, running
 
-DEADLINE_S = 20.0
 TOUCHING = [key for key in KEYS if key.touches]
 
 
 @dataclass
-class Room:
+class Room(Driven):
     """The app over a real simulated cluster."""
 
-    app: LabApp
-    pilot: Pilot[Leaving]
     cluster: VirtualCluster
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < end, f"not within {DEADLINE_S} s:\n{self.text()}"
-            await self.pilot.pause()
-
-    def text(self) -> str:
-        strips = self.app.screen._compositor.render_strips()
-        return "\n".join(strip.text.rstrip() for strip in strips)
+    deadline_s = 20.0
 
     @property
     def top(self) -> str:
