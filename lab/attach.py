@@ -30,6 +30,12 @@ def watcher_of(
     return Watcher(cluster, on_happening=on_happening)
 
 
+def _told_to(cluster: Cluster, chronicle: Chronicle) -> Watcher | SimWatcher:
+    watcher = watcher_of(cluster, chronicle.take)
+    chronicle.view = lambda: watcher.view
+    return watcher
+
+
 @contextmanager
 def watched(
     cluster: Cluster, record: Path | None, chronicle: Chronicle
@@ -42,8 +48,7 @@ def watched(
     Raises:
         ClusterError: the recording cannot be written.
     """
-    watcher = watcher_of(cluster, chronicle.take)
-    chronicle.view = lambda: watcher.view
+    watcher = _told_to(cluster, chronicle)
     if record is None:
         yield watcher
         return
@@ -71,8 +76,7 @@ def taped(
         ClusterError: the recording cannot be written.
     """
     told = Chronicle() if chronicle is None else chronicle
-    watcher = watcher_of(cluster, told.take)
-    told.view = lambda: watcher.view
+    watcher = _told_to(cluster, told)
     deck = Deck(watcher.view)
     told.listeners.append(deck.take)
     try:

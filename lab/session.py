@@ -35,7 +35,8 @@ from lab.sim.watch import SimWatcher
 from lab.streaming import Streaming
 from lab.tui.app import LabApp
 from lab.tui.ports import Leaving
-from lab.workload.telling import either, view_of
+from lab.workload.telling import either
+from lab.workload.view import view_of
 from lolraft.client import RaftClient
 from lolraft.errors import ConfigError
 

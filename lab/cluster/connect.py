@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 import grpc.aio
 
-from lab.cluster.base import BaseCluster
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
+from lab.cluster.untouchable import UntouchableCluster
 from lab.faults import FaultKind
 from lolraft.config import normalise_node_id
 from lolraft.raft.types import NodeId
@@ -20,7 +20,7 @@ FIND_S = 5.0
 PROCESS = (FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE, FaultKind.CRASH_LOOP)
 
 
-class ConnectedCluster(BaseCluster):
+class ConnectedCluster(UntouchableCluster):
     """A cluster by the addresses of some of its nodes; the others are found through them."""
 
     def __init__(self, addresses: tuple[str, ...]) -> None:
@@ -71,29 +71,6 @@ class ConnectedCluster(BaseCluster):
         if kind not in PROCESS:
             return None
         return "these nodes were not started by this lab: stop them where they run"
-
-    def _refuse(self) -> NoReturn:
-        raise ClusterError(self.why_not(FaultKind.KILL) or "")
-
-    async def kill(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    async def stop(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    async def pause(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    async def resume(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    async def restart(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
 
     async def add_node(self) -> NodeHandle:
         """Refuse."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
 
-from lab.cluster.base import BaseCluster
-from lab.cluster.interface import ClusterError, NodeHandle
+from lab.cluster.untouchable import UntouchableCluster
 from lab.faults import FaultKind
 from lolraft.raft.types import ShardId
 
 PAST = "this is a recording: nothing can be done to it; ./log shows a cluster that lives"
 
 
-class ReplayedCluster(BaseCluster):
+class ReplayedCluster(UntouchableCluster):
     """Stand where the screen expects a cluster and its client, and refuse."""
 
     hands_off = PAST
@@ -25,38 +23,11 @@ class ReplayedCluster(BaseCluster):
         """Return why not, whatever it is."""
         return PAST
 
-    def _refuse(self) -> NoReturn:
-        raise ClusterError(PAST)
-
     async def start(self, progress: Callable[[str], None]) -> None:
         """Do nothing: what is recorded has happened."""
 
     async def close(self, *, leave_running: bool = False) -> None:
         """Do nothing."""
-
-    async def kill(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    async def stop(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    async def pause(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    async def resume(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    async def restart(self, name: str) -> None:
-        """Refuse."""
-        self._refuse()
-
-    async def add_node(self) -> NodeHandle:
-        """Refuse."""
-        self._refuse()
 
     # As a client.
 

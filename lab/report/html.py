@@ -172,13 +172,15 @@ def _figure(caption: object, *parts: object) -> Markup:
     return element("figure", *parts, element("figcaption", caption))
 
 
+def _key(swatch: str, text: str) -> Markup:
+    return element("span", element("i", class_=f"swatch {swatch}"), text, class_="key")
+
+
 def _lanes(report: Report) -> Markup:
     if not report.nodes:
         return _nothing("No node was seen.")
     keys = ("running", "paused", "silent", "stopped", "killed")
-    swatches = (
-        element("span", element("i", class_=f"swatch {key}"), key, class_="key") for key in keys
-    )
+    swatches = (_key(key, key) for key in keys)
     caption = joined(*swatches, "★ elected; numbers are those of the faults, shaded while in force")
     return _figure(caption, plots.lanes(report))
 
@@ -187,8 +189,8 @@ def _throughput(report: Report) -> Markup:
     if not report.moments.points:
         return _nothing("No load ran.")
     caption = joined(
-        element("span", element("i", class_="swatch answered"), "answered", class_="key"),
-        element("span", element("i", class_="swatch failed"), "failed or unknown", class_="key"),
+        _key("answered", "answered"),
+        _key("failed", "failed or unknown"),
         "operations a second",
     )
     return _figure(caption, plots.throughput(report))
@@ -198,8 +200,8 @@ def _latency(report: Report) -> Markup:
     if not any(one.answered for _, one in report.moments.points):
         return _nothing("Nothing was answered." if report.moments.points else "No load ran.")
     caption = joined(
-        element("span", element("i", class_="swatch p50"), "p50", class_="key"),
-        element("span", element("i", class_="swatch p99"), "p99, dashed", class_="key"),
+        _key("p50", "p50"),
+        _key("p99", "p99, dashed"),
         "from a client's request to its answer, retries included; the scale is logarithmic",
     )
     return _figure(caption, plots.latency(report))

@@ -22,7 +22,7 @@ from lab.scenarios.stage import Stage
 from lab.sim.client import SimClient
 from lab.sim.cluster import SimCluster
 from lab.sim.watch import SimWatcher
-from lab.workload.telling import view_of
+from lab.workload.view import view_of
 from lolraft.client import RaftClient
 from lolraft.raft.types import NodeId, ShardId
 from lolraft.rpc.pb import lolraft_pb2, lolraft_pb2_grpc

@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Never
 
 from lab.cluster.base import Link
-from lab.cluster.interface import ClusterError, NodeHandle, NodeState
+from lab.cluster.interface import NodeState
+from lab.cluster.untouchable import UntouchableCluster
 from lab.faults import BY_CHANCE, Fault, FaultKind, Trouble
 from lab.observe.view import EventView
 from lab.sim.base import VirtualCluster
@@ -80,7 +80,7 @@ class SwarmWorld(LabWorld):
         super().refused(node, refusal)
 
 
-class SwarmCluster(VirtualCluster):
+class SwarmCluster(UntouchableCluster, VirtualCluster):
     """
     A world that its seed plays: look on, steer its time, touch nothing.
 
@@ -182,47 +182,20 @@ class SwarmCluster(VirtualCluster):
         """Return why not, whatever it is."""
         return HANDS_OFF
 
-    async def _refuse(self) -> Never:
-        raise ClusterError(HANDS_OFF)
-
-    async def kill(self, name: str) -> None:
-        """Refuse."""
-        await self._refuse()
-
-    async def stop(self, name: str) -> None:
-        """Refuse."""
-        await self._refuse()
-
-    async def pause(self, name: str) -> None:
-        """Refuse."""
-        await self._refuse()
-
-    async def resume(self, name: str) -> None:
-        """Refuse."""
-        await self._refuse()
-
-    async def restart(self, name: str) -> None:
-        """Refuse."""
-        await self._refuse()
-
-    async def add_node(self) -> NodeHandle:
-        """Refuse."""
-        await self._refuse()
-
     async def heal(self, fault: Fault | None = None) -> None:
         """Refuse."""
-        await self._refuse()
+        self._refuse()
 
     async def disturb(self, kind: FaultKind, where: tuple[str, ...], trouble: Trouble) -> Fault:
         """Refuse."""
-        await self._refuse()
+        self._refuse()
 
     async def _cut_links(self, kind: FaultKind, nodes: tuple[str, ...], pairs: list[Link]) -> Fault:
-        await self._refuse()
+        self._refuse()
 
     async def cut(self, sender: str, receiver: str) -> Fault:
         """Refuse."""
-        await self._refuse()
+        self._refuse()
 
 
 def _event(at_s: float, line: str) -> EventView:

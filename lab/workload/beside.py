@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from lab.workload.load import KeyValueClient, Load, Verdict
-from lab.workload.view import LoadView
+from lab.workload.view import LoadView, view_of
 from lolraft.raft.types import ShardId
 
 RATES = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
@@ -43,20 +44,13 @@ class LoadBeside:
     def view(self) -> LoadView:
         """Return what there is to see now."""
         load = self._load
-        settings = LoadView(rate=self._rate, reads=self._reads, keys=self._keys)
-        if load is None:
-            return settings
-        now_s = self._now()
-        return LoadView(
-            running=load.is_running and not self._ending,
+        return replace(
+            view_of(load, self._now()),
+            running=load is not None and load.is_running and not self._ending,
             ending=self._ending,
             rate=self._rate,
             reads=self._reads,
             keys=self._keys,
-            began_s=load.began_s,
-            verdict=load.verdict,
-            moments=load.measure.moments(now_s),
-            outages=load.measure.outages(now_s),
         )
 
     def start(self, shards: tuple[ShardId, ...]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lab.observe.happenings import Measured
-from lab.workload.load import Load
 from lab.workload.view import LoadView
 
 
@@ -44,22 +43,6 @@ class Teller:
         self._told_s, self._last = at_s, told
         self._second = moments[-1].at_s if moments else self._second
         return told
-
-
-def view_of(load: Load | None, now_s: float) -> LoadView:
-    """Return what there is to see of the load of a scenario."""
-    if load is None:
-        return LoadView()
-    return LoadView(
-        running=load.is_running,
-        rate=load.rate,
-        reads=load.reads,
-        keys=load.keys,
-        began_s=load.began_s,
-        verdict=load.verdict,
-        moments=load.measure.moments(now_s),
-        outages=load.measure.outages(now_s),
-    )
 
 
 def either(one: Callable[[], LoadView], other: Callable[[], LoadView]) -> Callable[[], LoadView]:

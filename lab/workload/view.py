@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lab.workload.load import Verdict
+from lab.workload.load import Load, Verdict
 from lab.workload.measure import Moment, Outage
 
 
@@ -21,3 +21,19 @@ class LoadView:
     verdict: Verdict = field(default_factory=Verdict)
     moments: tuple[Moment, ...] = ()
     outages: tuple[Outage, ...] = ()
+
+
+def view_of(load: Load | None, now_s: float) -> LoadView:
+    """Return what there is to see of a load, by its own settings."""
+    if load is None:
+        return LoadView()
+    return LoadView(
+        running=load.is_running,
+        rate=load.rate,
+        reads=load.reads,
+        keys=load.keys,
+        began_s=load.began_s,
+        verdict=load.verdict,
+        moments=load.measure.moments(now_s),
+        outages=load.measure.outages(now_s),
+    )
