@@ -43,7 +43,7 @@ from lolraft.multiraft.machine import NodeMachine
 from lolraft.multiraft.node import NodeConfig
 from lolraft.multiraft.records import NodeRecord, ShardRecord
 from lolraft.raft.effects import Code
-from lolraft.raft.events import AppendResponse, Message, VoteRequest, VoteResponse
+from lolraft.raft.events import Message, VoteRequest, VoteResponse
 from lolraft.raft.state import RaftState
 from lolraft.raft.types import (
     Configuration,
@@ -55,7 +55,7 @@ from lolraft.raft.types import (
     Term,
     Ticket,
 )
-from tests.paper.replica import GROUP, ME, THREE
+from tests.paper.replica import GROUP, ME, THREE, holding
 
 PEERS_LIFE = 7  # The incarnation of every peer; their epoch is 1, as this node's.
 
@@ -266,15 +266,7 @@ class PaperNode:
 
     def holds(self, peer: NodeId, index: Index | None = None) -> None:
         """Let *peer* say that it has everything up to *index*, or all there is."""
-        answer = AppendResponse(
-            sender=peer,
-            group=GROUP,
-            term=self.state.current_term,
-            success=True,
-            match_index=self.state.log.last_index if index is None else index,
-            commit_index=self.state.commit_index,
-        )
-        self.say(peer, answer)
+        self.say(peer, holding(self.state, peer, index))
 
     # --- to the point of a sentence --------------------------------------------------------------
 

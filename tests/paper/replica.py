@@ -141,14 +141,7 @@ class Paper:
 
     def holds(self, peer: NodeId, index: Index | None = None) -> AppendResponse:
         """Return *peer*'s word that it has everything up to *index*, or all there is."""
-        return AppendResponse(
-            sender=peer,
-            group=GROUP,
-            term=self.state.current_term,
-            success=True,
-            match_index=self.state.log.last_index if index is None else index,
-            commit_index=self.state.commit_index,
-        )
+        return holding(self.state, peer, index)
 
     def follow(self, leader: NodeId, term: Term | None = None) -> Paper:
         """Let it believe in a leader of its term."""
@@ -176,6 +169,18 @@ def empty() -> Paper:
     one = Paper()
     one.disk = Disk()
     return one.restart()
+
+
+def holding(state: RaftState, peer: NodeId, index: Index | None = None) -> AppendResponse:
+    """Return *peer*'s word to a leader that it has everything up to *index*, or all there is."""
+    return AppendResponse(
+        sender=peer,
+        group=GROUP,
+        term=state.current_term,
+        success=True,
+        match_index=state.log.last_index if index is None else index,
+        commit_index=state.commit_index,
+    )
 
 
 def vote(sender: NodeId, term: Term, last: tuple[Term, Index], **flags: bool) -> VoteRequest:

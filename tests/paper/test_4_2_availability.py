@@ -57,6 +57,15 @@ def commit(one: Paper) -> None:
 # 4.2.1 Catching up new servers
 
 
+def lose_and_wait(one: Paper) -> None:
+    """Let n1 lose P2, and be granted every pre-vote that it might ask for, three times over."""
+    one.lose(P2)
+    for _ in range(3):
+        one.expire()
+        for peer in (P2, P3):
+            one.tell(one.grant(peer, pre_vote=True))
+
+
 def test_a_new_server_joins_as_a_non_voting_member() -> None:
     """§4.2.1: a new server joins the cluster as a non-voting member."""
     assert adding().state.configuration == members(*THREE, learners=(P4,))
@@ -96,11 +105,7 @@ def test_it_is_not_counted_for_voting() -> None:
 def test_it_does_not_stand() -> None:
     """§4.2.1: a non-voting member begins no election, though it has lost its leader."""
     one = Paper(1, voters=(P2, P3), learners=(ME,)).follow(P2)
-    one.lose(P2)
-    for _ in range(3):
-        one.expire()
-        for peer in (P2, P3):
-            one.tell(one.grant(peer, pre_vote=True))
+    lose_and_wait(one)
     assert (one.state.role, one.state.current_term) == (Role.FOLLOWER, 1)
 
 
@@ -327,9 +332,5 @@ def test_once_cnew_is_committed_it_stands_no_more() -> None:
     one = Paper(1).follow(P2)
     one.tell(configure(P2, 1, (1, 2), members(P2, P3)))
     one.tell(append(P2, 1, (1, 3), commit=3))
-    one.lose(P2)
-    for _ in range(3):
-        one.expire()
-        for peer in (P2, P3):
-            one.tell(one.grant(peer, pre_vote=True))
+    lose_and_wait(one)
     assert (one.state.role, one.state.current_term) == (Role.FOLLOWER, 1)

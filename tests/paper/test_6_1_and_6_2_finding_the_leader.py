@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -15,20 +14,9 @@ from lolraft.raft.events import AppendResponse, LeaderLost, Propose
 from lolraft.raft.types import Role
 from tests.paper.node import PaperNode
 from tests.paper.replica import GROUP, P2, P3, Paper, answers
-from tests.unit.client.servers import FAILED_PRECONDITION, UNAVAILABLE, Asked, Fakes, Told
+from tests.unit.client.servers import FAILED_PRECONDITION, UNAVAILABLE, Fakes, Told, echo
 
 READ, WRITE = RequestKind.READ, RequestKind.WRITE
-
-
-@pytest.fixture
-async def fakes() -> AsyncIterator[Fakes]:
-    fakes = Fakes()
-    yield fakes
-    await fakes.stop()
-
-
-def echo(asked: Asked) -> Told | None:
-    return Told(message=asked.message)
 
 
 # --- 6.1 -----------------------------------------------------------------------------------------

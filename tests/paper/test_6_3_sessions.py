@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -19,7 +18,7 @@ from lolraft.sim.app import Registers
 from tests.paper.node import PaperNode
 from tests.paper.replica import GROUP, P2
 from tests.simulation.stage import Stage
-from tests.unit.client.servers import UNAVAILABLE, Asked, Fakes, FakeServer, Told
+from tests.unit.client.servers import UNAVAILABLE, Fakes, FakeServer, Told, echo
 
 NONCE, OTHER = Registration(b"sixteen bytes..."), Registration(b"another client..")
 OUT_OF_RANGE = 11
@@ -259,17 +258,6 @@ def cut(whole: AppendRequest, previous: int, count: int) -> AppendRequest:
 
 
 # --- the client's side ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def fakes() -> AsyncIterator[Fakes]:
-    fakes = Fakes()
-    yield fakes
-    await fakes.stop()
-
-
-def echo(asked: Asked) -> Told | None:
-    return Told(message=asked.message)
 
 
 async def sessions_of(server: FakeServer, *messages: bytes) -> list[tuple[int, ...]]:

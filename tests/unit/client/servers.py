@@ -151,3 +151,8 @@ class Fakes:
     async def stop(self) -> None:
         for server in self._running:
             await server.stop(0)
+
+
+def echo(asked: Asked) -> Told | None:
+    """Answer with what was asked."""
+    return Told(message=asked.message)

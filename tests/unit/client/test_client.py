@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,24 +10,13 @@ from lolraft import client as client_module
 from lolraft.client import RaftClient
 from lolraft.client_stream import BATCH, SubmitChannel
 from lolraft.errors import RequestFailed
-from tests.unit.client.servers import FAILED_PRECONDITION, UNAVAILABLE, Asked, Fakes, Told
+from tests.unit.client.servers import FAILED_PRECONDITION, UNAVAILABLE, Asked, Fakes, Told, echo
 
 PATIENCE_S = 10.0
 
 
-def echo(asked: Asked) -> Told | None:
-    return Told(message=asked.message)
-
-
 def silent(asked: Asked) -> Told | None:
     return None
-
-
-@pytest.fixture
-async def fakes() -> AsyncIterator[Fakes]:
-    fakes = Fakes()
-    yield fakes
-    await fakes.stop()
 
 
 # --- one stream, many callers --------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,21 +11,10 @@ from lolraft.errors import RequestFailed
 from lolraft.multiraft import unanswered
 from lolraft.multiraft.commands import MOST_UNANSWERED
 from lolraft.multiraft.unanswered import Session
-from tests.unit.client.servers import UNAVAILABLE, Asked, Fakes, Told
+from tests.unit.client.servers import UNAVAILABLE, Fakes, Told, echo
 
 RESOURCE_EXHAUSTED, OUT_OF_RANGE = 8, 11
 PATIENCE_S = 10.0
-
-
-def echo(asked: Asked) -> Told | None:
-    return Told(message=asked.message)
-
-
-@pytest.fixture
-async def fakes() -> AsyncIterator[Fakes]:
-    fakes = Fakes()
-    yield fakes
-    await fakes.stop()
 
 
 async def test_one_registration_serves_all_writes_of_a_shard(fakes: Fakes) -> None:

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
 
 import pytest
 
 from lolraft import Consistency
 from lolraft.client import RaftClient
 from lolraft.errors import RequestFailed
-from tests.unit.client.servers import FAILED_PRECONDITION, UNAVAILABLE, Asked, Fakes, Told
-
-
-@pytest.fixture
-async def fakes() -> AsyncIterator[Fakes]:
-    fakes = Fakes()
-    yield fakes
-    await fakes.stop()
-
-
-def echo(asked: Asked) -> Told | None:
-    return Told(message=asked.message)
+from tests.unit.client.servers import FAILED_PRECONDITION, UNAVAILABLE, Fakes, Told, echo
 
 
 async def test_the_safe_one_is_the_default(fakes: Fakes) -> None:
