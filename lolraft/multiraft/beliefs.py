@@ -276,6 +276,8 @@ def next_liveness_s(node: Node) -> float | None:
 def want_round(node: Node, shard: Shard, round_: int) -> None:
     """Remember that reads of a shard wait for the next heartbeat to be acked by a quorum."""
     state = shard.state
+    if state.role is not Role.LEADER:
+        return  # It stepped down in the very step that wanted this: the reads were refused.
     if has_quorum(state.configuration, {node.node_id}):
         confirmed = LeadershipConfirmed(round_=round_, term=state.current_term)
         node.todo.append((shard, confirmed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from lolraft.multiraft import beliefs
 from lolraft.multiraft.events import AppFailed
 from lolraft.multiraft.frames import RequestKind
 from lolraft.raft.effects import Code
@@ -156,6 +157,16 @@ def test_a_leader_that_is_none_any_more_confirms_no_index() -> None:
     stage.write(stage.leader(), "w")
     answer = stage.told(stage.ask(follower, LOCAL, "k"))
     assert answer.code is Code.UNAVAILABLE
+
+
+def test_a_round_that_is_wanted_in_the_step_that_ends_a_leadership_is_none() -> None:
+    """It would wait for ever, and every later round of this node with it for the next beat."""
+    stage = Stage(Plan(seed=10))
+    follower = stage.followers()[0]
+    assert follower.machine is not None
+    node = follower.machine.node
+    beliefs.want_round(node, node.shards[0], 1)
+    assert (node.wants_round, node.confirming, len(node.shards[0].confirms)) == (False, set(), 0)
 
 
 # --- stale reads ---------------------------------------------------------------------------------
