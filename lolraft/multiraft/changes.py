@@ -14,20 +14,20 @@ from lolraft.raft.types import NodeId, Ticket
 PROBE_S = 2.0  # A server that is to be added must answer within this.
 
 
-def wish_of(request: Request) -> Wish:
+def wish_of(kind: RequestKind, message: bytes) -> Wish:
     """Return what a request of an operator asks for."""
-    match request.kind:
+    match kind:
         case RequestKind.ADD_SERVER:
-            return Wish(voters=(NodeId(request.message.decode()),))
+            return Wish(voters=(NodeId(message.decode()),))
         case RequestKind.REMOVE_SERVER:
-            return Wish(removed=(NodeId(request.message.decode()),))
+            return Wish(removed=(NodeId(message.decode()),))
         case _:
-            return Wish.decode(request.message)
+            return Wish.decode(message)
 
 
 def begin(node: Node, shard: Shard, ticket: Ticket, request: Request) -> None:
     """Ask who is new first: does it live, host the shard, belong to no other group (C2)?"""
-    wish, configuration = wish_of(request), shard.state.configuration
+    wish, configuration = wish_of(request.kind, request.message), shard.state.configuration
     new = {*wish.voters, *wish.learners} - {node.node_id, *configuration.voters}
     new -= {*wish.learners}.intersection(configuration.learners)
     probe = Probe(ticket=ticket, wish=wish, until_s=node.now_s + PROBE_S)

@@ -12,6 +12,7 @@ from lolraft.multiraft.events import ClientRequest
 from lolraft.multiraft.frames import RequestKind
 from lolraft.multiraft.wishes import Wish
 from lolraft.raft.types import NodeId
+from lolraft.sim.errands import Errands
 from lolraft.sim.weather import Link, Rule
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Nemesis:
     def __init__(self, world: World) -> None:
         self.world = world
         self.done: Counter[str] = Counter()
+        self.errands = Errands(world.clock)
         self._count = 0
         self._chance = world.clock.chance("nemesis")
         self._is_over = False
@@ -366,8 +368,11 @@ class Nemesis:
         named = server_id.replace("\n", ", ")
         shard_id = self._chance.choice(self.world.plan.shards)
         request = ClientRequest(ticket=0, kind=kind, shard_id=shard_id, message=server_id.encode())
+        errand = self.errands.begin(kind, shard_id, request.message)
 
         def answered(respond: Respond | None) -> None:
+            if errand is not None:
+                self.errands.end(errand, respond)
             said = "died" if respond is None else respond.code.value
             self.world.note(f"{kind.value} {named} of shard {shard_id}: {said}")
             self.done[f"{kind.value} {said}"] += 1

@@ -141,11 +141,11 @@ def ask(
 
 
 def who_may_stay_dead(world: World) -> tuple[NodeId, ...]:
-    """Return some nodes without which every configuration that may be in force has a quorum."""
+    """Return some nodes without which every configuration that may come has a quorum."""
     records = [node.disk.rows.node for node in world.nodes.values()]
     if not all(record is not None and record.proven for record in records):
         return ()  # The very first boot needs everybody (S4).
-    known = [item for name in world.names for item in _configurations(world.nodes[name])]
+    known = [item for shard_id in world.plan.shards for item in _may_come(world, shard_id)]
     chance = world.clock.chance("dead")
     names = list(world.names)
     chance.shuffle(names)
@@ -157,15 +157,29 @@ def who_may_stay_dead(world: World) -> tuple[NodeId, ...]:
     return tuple(sorted(dead[: chance.randrange(len(dead) + 1)] if dead else ()))
 
 
-def _configurations(node: SimNode) -> list[Configuration]:
+def _may_come(world: World, shard_id: ShardId) -> list[Configuration]:
+    """Return every configuration of a shard that some node knows or an operator still hopes for."""
+    assert world.nemesis is not None, "after chaos"
+    nodes = [world.nodes[name] for name in world.names]
+    known = [item for node in nodes for item in _configurations(node, shard_id)]
+    return known + list(world.nemesis.errands.goals(shard_id, known))
+
+
+def _configurations(node: SimNode, shard_id: ShardId) -> list[Configuration]:
     found = []
-    for record in node.disk.rows.shards.values():
+    record = node.disk.rows.shards.get(shard_id)
+    if record is not None:
         if record.snapshot is not None:
             found.append(record.snapshot.configuration)
         for position, kind in enumerate(record.entries.kinds):
             if kind == EntryKind.CONFIGURATION:
                 found.append(Configuration.decode(record.entries.payloads[position]))
-    if node.machine is not None:
-        for shard in node.machine.node.shards.values():
-            found += [configuration for _, configuration in shard.state.configurations]
+    shard = node.machine.node.shards.get(shard_id) if node.machine is not None else None
+    if shard is not None:
+        state = shard.state
+        found += [configuration for _, configuration in state.configurations]
+        change = state.leadership.change if state.leadership is not None else None
+        if change is not None:  # Begun, and waiting for who is new to catch up.
+            goal = {"voters": change.voters, "learners": change.learners}
+            found.append(state.configuration.with_members(outgoing=(), **goal))
     return found
