@@ -11,7 +11,8 @@ from lab.report.write import from_recording
 from lab.scenarios.headless import tell_scenarios
 from lab.scenarios.script import ScenarioError
 from lab.session import Wishes, heal_all, must_be_terminal, parse, say, show
-from lolraft.config import parse_shards
+from lolraft.cli_tls import tls_of
+from lolraft.config import Tls, parse_shards
 from lolraft.errors import ConfigError, LolraftError
 
 MOST_NODES = 9
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
             shards=options.shards,
             app=options.app,
             connect=tuple(options.connect),
+            tls=_tls_of(options),
             fresh=options.new,
             ascii_glyphs=options.ascii,
             seed=options.seed,
@@ -59,6 +61,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _tls_of(options: argparse.Namespace) -> Tls | None:
+    """Return the TLS files, which are for nodes that somebody else runs."""
+    tls = tls_of(options)
+    if tls is not None and not options.connect:
+        raise ConfigError(
+            "the TLS files are for --connect https://...; nodes that the lab starts take none"
+        )
+    return tls
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -37,7 +37,9 @@ from lab.tui.app import LabApp
 from lab.tui.ports import Leaving
 from lab.workload.telling import either
 from lab.workload.view import view_of
+from lolraft.cli_tls import add_tls_arguments
 from lolraft.client import RaftClient
+from lolraft.config import Tls
 from lolraft.errors import ConfigError
 
 PACE_S = 1.0  # Between two steps of a scenario on the screen.
@@ -55,6 +57,7 @@ class Wishes:
     shards: str = "0"
     app: str = "kv"
     connect: tuple[str, ...] = ()
+    tls: Tls | None = None  # With `connect`.
     fresh: bool = False  # A new cluster though one was left running.
     ascii_glyphs: bool = False
     seed: int | None = None  # Of a world, or with `sim` of a cluster.
@@ -74,7 +77,7 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
         ClusterError: the backend that was asked for cannot be had.
     """
     if wishes.connect:
-        return ConnectedCluster(wishes.connect)
+        return ConnectedCluster(wishes.connect, wishes.tls)
     if wishes.seed is not None and wishes.backend == "auto":
         return _world_of(wishes.seed, wishes)
     if wishes.backend == "sim":
@@ -343,6 +346,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
     parser.add_argument("--app", default="kv", help="kv or counter")
     parser.add_argument("--connect", nargs="+", default=[], metavar="ADDRESS", help="running nodes")
+    add_tls_arguments(parser)
     parser.add_argument(
         "--scenario", metavar="NAME", help="play one; `list` names them, `all` needs --headless"
     )

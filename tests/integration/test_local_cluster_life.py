@@ -194,6 +194,26 @@ async def test_a_node_that_is_down_is_in_the_picture_of_who_connects() -> None:
             await cluster.close()
 
 
+async def test_nodes_of_somebody_else_that_all_restart_are_seen_again() -> None:
+    async with local_lab() as theirs:
+        await theirs.put("a", "1")
+        cluster = ConnectedCluster((theirs.cluster.nodes()[0].watch_address,))
+        await cluster.start(lambda line: None)
+        lab = Lab(cluster)
+        try:
+            await lab.until(lambda: [node.epoch for node in lab.view.nodes] == [1, 1, 1])
+            await asyncio.gather(*(theirs.cluster.kill(name) for name in theirs.names))
+            await lab.until(lambda: 0 in lab.view.shards and lab.shard.status == "no-quorum")
+            await asyncio.gather(*(theirs.cluster.restart(name) for name in theirs.names))
+            await lab.until(lambda: [node.epoch for node in lab.view.nodes] == [2, 2, 2])
+            await lab.leader()
+            assert await lab.get("a") == "1", "the client finds them again too"
+            assert lab.view.verdict == "SAFE", lab.view.verdict_why
+        finally:
+            await lab.close()
+            await cluster.close()
+
+
 async def test_an_address_where_nobody_answers_is_a_sentence() -> None:
     cluster = ConnectedCluster(("127.0.0.1:1",))
     with pytest.raises(ClusterError, match=r"no node answers at http://127.0.0.1:1"):
