@@ -7,6 +7,7 @@ import asyncio
 import sys
 
 from lab.cluster.interface import ClusterError
+from lab.reload import backend_of
 from lab.report.write import from_recording
 from lab.scenarios.headless import tell_scenarios
 from lab.scenarios.script import ScenarioError
@@ -25,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         return heal_all(say)
     if options.command == "report":
         return _report(options)
-    if options.scenario is not None and (options.headless or options.scenario == "list"):
+    headless = options.headless or options.scenario == "list"
+    if options.scenario is not None and headless and not options.reload:
         return tell_scenarios(
             options.scenario, options.backend, options.seed, options.record, options.report
         )
@@ -39,13 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
         if options.for_s is not None and not (lines and options.for_s > 0):
             raise ConfigError("--for is a number of seconds for --plain or --json, more than 0")
         wishes = Wishes(
-            backend=options.backend,
+            backend=backend_of(options),
             nodes=options.nodes,
             shards=options.shards,
             app=options.app,
             connect=tuple(options.connect),
             tls=_tls_of(options),
             fresh=options.new,
+            reload=options.reload,
             ascii_glyphs=options.ascii,
             seed=options.seed,
             scenario=options.scenario,

@@ -21,6 +21,7 @@ _WORDS = (
 _KINDS = {
     "elected": "lead", "election": "electing", "electing": "electing", "suspect": "phi",
     "trusted": "up", "heal": "heal", "stepped_down": "follow", "exited": "dead",
+    "reload": "reload",
 }  # fmt: skip
 _WITH_TERM = ("elected", "election", "electing", "stepped_down")
 
