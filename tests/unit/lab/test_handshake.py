@@ -68,10 +68,12 @@ async def listening(tls: Tls | None) -> AsyncIterator[str]:
         await server.stop(0)
 
 
-async def refusal(address: str, tls: Tls | None) -> str:
-    """Return why a lab cannot connect."""
+async def refusal(address: str, tls: Tls | None, *, asks: bool = True) -> str:
+    """Return why a lab cannot connect, and check whether it *asks* anybody."""
+    progress: list[str] = []
     with pytest.raises((ClusterError, ConfigError)) as broken:
-        await ConnectedCluster((address,), tls).start(lambda line: None)
+        await ConnectedCluster((address,), tls).start(progress.append)
+    assert bool(progress) is asks
     return str(broken.value)
 
 
@@ -158,4 +160,4 @@ async def test_files_that_are_no_good_are_told_before_anything_is_dialled(files:
         (replace(good, key=files.node.key), f"{files.node.key} is not the key of"),
         (replace(good, key=locked), f"{locked} is encrypted: write it in plain"),
     ):
-        assert why in await refusal("127.0.0.1:1", tls)
+        assert why in await refusal("127.0.0.1:1", tls, asks=False)

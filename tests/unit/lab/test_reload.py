@@ -6,6 +6,7 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ from lab.sim.watch import SimWatcher
 from lab.tui.paint import Look
 from lab.tui.widgets.timeline import sign_of
 from lolraft.errors import ConfigError
+from tests.lab import demo
+from tests.lab.screen import running
 
 SAVED = ("raft/machine.py",)
 
@@ -127,6 +130,23 @@ async def test_a_change_restarts_one_node_after_the_other() -> None:
         assert after == {name: epoch + 1 for name, epoch in before.items()}
         assert reload.is_led(one.watcher.view)
         assert one.watcher.view.verdict == "SAFE"
+
+
+async def test_a_node_is_back_when_it_reports_and_follows_and_all_shards_are_led() -> None:
+    async with bench() as one:
+        view = one.watcher.view
+        epoch, shard = view.nodes[0].epoch, view.shards[0]
+        assert reload.why_not_back(view, "n1", epoch - 1) == ""
+        assert reload.why_not_back(view, "n1", epoch) == "it does not report", "its last life did"
+        silent = replace(view.nodes[0], reported_at_s=None)
+        unseen = replace(view, nodes=(silent, *view.nodes[1:]))
+        assert reload.why_not_back(unseen, "n1", epoch - 1) == "it does not report"
+        alone = {**shard.replicas, "n1": replace(shard.replicas["n1"], leader=None)}
+        lost = replace(view, shards={0: replace(shard, replicas=alone)})
+        assert reload.why_not_back(lost, "n1", epoch - 1) == "it hears of no leader"
+        of_others = replace(shard, shard_id=1, voters=("n2", "n3"), leader=None)
+        unled = replace(view, shards={0: shard, 1: of_others})
+        assert reload.why_not_back(unled, "n1", epoch - 1) == "not every shard is led"
 
 
 async def test_the_next_node_waits_until_the_one_before_follows_again() -> None:
@@ -256,6 +276,17 @@ def test_what_is_told_has_signs_of_its_own() -> None:
     assert sign_of(failed, look) == (look.glyphs.no_leader, look.harm)
 
 
+async def test_the_timeline_keeps_its_sign_when_the_others_hear_the_node_again() -> None:
+    view = demo.cluster()
+    heard = EventView(at_s=view.now_s - 4.9, node="n2", kind="trusted", text="n1 is heard by n2")
+    done = replace(heard, at_s=view.now_s - 5.0, node="n1", kind="reload", text="n1 restarted")
+    async with running(replace(view, faults=(), events=(done, heard)), size=(80, 24)) as lab:
+        await lab.press("3")
+        lane = next(line for line in lab.text().splitlines() if " 1  ──" in line)
+        assert lane.count("↻") == 1
+        assert "●" not in lane
+
+
 # --- watching files ------------------------------------------------------------------------------
 
 
@@ -280,14 +311,15 @@ def test_only_sources_count(path: str, counts: bool) -> None:
 async def test_saves_of_one_moment_are_one_change_and_later_ones_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reload, "QUIET_MS", 500)  # A loaded machine may pause between two writes.
+    monkeypatch.setattr(reload, "QUIET_MS", 1_000)  # A loaded machine may be slow in between.
     place = tmp_path / "tests" / "lolraft"  # What stands above it does not matter.
     (place / "rpc" / "pb").mkdir(parents=True)
     found = changes(place)
     first = asyncio.ensure_future(anext(found))
     await asyncio.sleep(0)
-    for name in ("b.py", "a.py", "notes.txt", "rpc/pb/x_pb2.py"):
+    for name in ("b.py", "notes.txt", "rpc/pb/x_pb2.py", "a.py"):
         (place / name).write_text("1")
+        await asyncio.sleep(0.03)  # As a formatter is that runs at a save.
     async with asyncio.timeout(20):
         assert await first == ("a.py", "b.py")
     (place / "c.py").write_text("1")
