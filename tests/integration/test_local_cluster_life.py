@@ -71,6 +71,15 @@ async def test_a_node_that_ends_by_itself_says_how() -> None:
         assert "data directory" in lab.node(name).detail
 
 
+async def test_two_who_restart_a_node_start_it_once() -> None:
+    async with local_lab() as lab:
+        await asyncio.gather(lab.cluster.restart("n1"), lab.cluster.restart("n1"))
+        await lab.until(lambda: lab.node("n1").epoch == 2)
+        await lab.until(lab.all_hear)
+        assert len(node_processes(runs.state_directory())) == 3
+        assert lab.state("n1") is NodeState.RUNNING
+
+
 async def left_running() -> runs.Run:
     """Start a cluster, write, cut and pause, and let go of it."""
     cluster = LocalCluster.begin()
