@@ -66,7 +66,7 @@ async def why_no_tls(node: NodeId, tls: Tls | None) -> str | None:
                 host.strip("[]"), port, ssl=context, server_hostname=host.strip("[]")
             )
             try:
-                # Of a certificate that it does not like a node only says so after the handshake.
+                # A node that does not take our certificate hangs up after the handshake only.
                 greeting = b"" if tls is None else await reader.read(1)
             finally:
                 writer.transport.abort()
@@ -77,7 +77,7 @@ async def why_no_tls(node: NodeId, tls: Tls | None) -> str | None:
         if tls is None:
             return None
         return f"{node} does not speak TLS: write http://, and leave out {OPTIONS}"
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, UnicodeError):  # The last of a name that DNS cannot have.
         return None
     if tls is None:
         return f"{node} speaks TLS: write https://, and give {OPTIONS}"

@@ -136,6 +136,7 @@ async def test_nobody_and_one_that_says_nothing(
     monkeypatch.setattr(handshake, "WITHIN_S", 0.2)
     monkeypatch.setattr(connect, "FIND_S", 0.2)
     assert "no node answers at https://127.0.0.1:1; see" in await refusal("127.0.0.1:1", files.ours)
+    assert "no node answers" in await refusal(f"{'a' * 70}.example:1", files.ours)
     dumb = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     async with dumb, asyncio.timeout(5):
         address = f"127.0.0.1:{dumb.sockets[0].getsockname()[1]}"
