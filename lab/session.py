@@ -346,7 +346,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--app", default="kv", help="kv or counter")
     parser.add_argument("--connect", nargs="+", default=[], metavar="ADDRESS", help="running nodes")
     add_tls_arguments(parser)
-    parser.add_argument("--reload", action="store_true", help="local nodes, at every change")
+    parser.add_argument("--reload", action="store_true", help="new code restarts local nodes")
     parser.add_argument(
         "--scenario", metavar="NAME", help="play one; `list` names them, `all` needs --headless"
     )
