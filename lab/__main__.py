@@ -7,11 +7,13 @@ import asyncio
 import sys
 
 from lab.cluster.interface import ClusterError
+from lab.reload import backend_of
 from lab.report.write import from_recording
 from lab.scenarios.headless import tell_scenarios
 from lab.scenarios.script import ScenarioError
 from lab.session import Wishes, heal_all, must_be_terminal, parse, say, show
-from lolraft.config import parse_shards
+from lolraft.cli_tls import tls_of
+from lolraft.config import Tls, parse_shards
 from lolraft.errors import ConfigError, LolraftError
 
 MOST_NODES = 9
@@ -24,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         return heal_all(say)
     if options.command == "report":
         return _report(options)
-    if options.scenario is not None and (options.headless or options.scenario == "list"):
+    headless = options.headless or options.scenario == "list"
+    if options.scenario is not None and headless and not options.reload:
         return tell_scenarios(
             options.scenario, options.backend, options.seed, options.record, options.report
         )
@@ -38,12 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
         if options.for_s is not None and not (lines and options.for_s > 0):
             raise ConfigError("--for is a number of seconds for --plain or --json, more than 0")
         wishes = Wishes(
-            backend=options.backend,
+            backend=backend_of(options),
             nodes=options.nodes,
             shards=options.shards,
             app=options.app,
             connect=tuple(options.connect),
+            tls=_tls_of(options),
             fresh=options.new,
+            reload=options.reload,
             ascii_glyphs=options.ascii,
             seed=options.seed,
             scenario=options.scenario,
@@ -59,6 +64,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _tls_of(options: argparse.Namespace) -> Tls | None:
+    """Return the TLS files, which are for nodes that somebody else runs."""
+    tls = tls_of(options)
+    if tls is not None and not options.connect:
+        raise ConfigError(
+            "the TLS files are for --connect https://...; nodes that the lab starts take none"
+        )
+    return tls
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -104,7 +104,7 @@ def client_of(cluster: Cluster, ids: Sequence[NodeId] | None = None) -> RaftClie
         there = {node.node_id: node.watch_address for node in cluster.nodes()}
         return there.get(server, server.partition("://")[2])
 
-    return RaftClient(ids or [node.node_id for node in cluster.nodes()], dial=dial)
+    return RaftClient(ids or [node.node_id for node in cluster.nodes()], tls=cluster.tls, dial=dial)
 
 
 def is_led(view: ClusterView, *, by_all: bool = False) -> bool:

@@ -22,6 +22,7 @@ from lab.cluster.local import LocalCluster, end_processes, sweep
 from lab.cluster.replayed import ReplayedCluster
 from lab.observe.replay import open_replay
 from lab.observe.watch import Watcher
+from lab.reload import reloading
 from lab.report.write import try_to_write
 from lab.scenarios.play import Outcome, play
 from lab.scenarios.run import cluster_for, stage_of
@@ -37,7 +38,9 @@ from lab.tui.app import LabApp
 from lab.tui.ports import Leaving
 from lab.workload.telling import either
 from lab.workload.view import view_of
+from lolraft.cli_tls import add_tls_arguments
 from lolraft.client import RaftClient
+from lolraft.config import Tls
 from lolraft.errors import ConfigError
 
 PACE_S = 1.0  # Between two steps of a scenario on the screen.
@@ -55,8 +58,10 @@ class Wishes:
     shards: str = "0"
     app: str = "kv"
     connect: tuple[str, ...] = ()
+    tls: Tls | None = None  # With `connect`.
     fresh: bool = False  # A new cluster though one was left running.
     ascii_glyphs: bool = False
+    reload: bool = False  # Local nodes, when their code changes.
     seed: int | None = None  # Of a world, or with `sim` of a cluster.
     scenario: str | None = None
     record: Path | None = None  # A file for what is seen.
@@ -74,7 +79,7 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
         ClusterError: the backend that was asked for cannot be had.
     """
     if wishes.connect:
-        return ConnectedCluster(wishes.connect)
+        return ConnectedCluster(wishes.connect, wishes.tls)
     if wishes.seed is not None and wishes.backend == "auto":
         return _world_of(wishes.seed, wishes)
     if wishes.backend == "sim":
@@ -154,15 +159,16 @@ async def show(wishes: Wishes, progress: Progress) -> int:
                 stage = stage_of(cluster, watcher, client)
                 chronicle.load = lambda: view_of(stage.loaded, cluster.now_s())
                 pace_s = 0.0 if streaming else PACE_S
-                playing = asyncio.ensure_future(play(script, stage, _to_nobody, pace_s=pace_s))
-            if streaming is not None:
-                await streaming.run(playing, wishes.for_s)
-            else:
-                glyphs = wishes.ascii_glyphs
-                app = LabApp(watcher, cluster, client, ascii_glyphs=glyphs, deck=deck)
-                app.report = chronicle.gather.report
-                chronicle.load = either(lambda: app.load.view, chronicle.load)
-                leaving = await app.run_async()
+                playing = asyncio.ensure_future(play(script, stage, lambda _: None, pace_s=pace_s))
+            async with reloading(cluster, watcher, wanted=wishes.reload):
+                if streaming is not None:
+                    await streaming.run(playing, wishes.for_s)
+                else:
+                    glyphs = wishes.ascii_glyphs
+                    app = LabApp(watcher, cluster, client, ascii_glyphs=glyphs, deck=deck)
+                    app.report = chronicle.gather.report
+                    chronicle.load = either(lambda: app.load.view, chronicle.load)
+                    leaving = await app.run_async()
         except asyncio.CancelledError:
             pass  # By a signal: the screen may also swallow it and return.
         finally:
@@ -212,10 +218,6 @@ async def show_again(path: Path, progress: Progress, *, ascii_glyphs: bool = Fal
     with _signals_end_this_task(), suppress(asyncio.CancelledError):
         await LabApp(replay, gone, gone, ascii_glyphs=ascii_glyphs, replay=replay).run_async()
     return 0
-
-
-def _to_nobody(line: str) -> None:
-    """Say nothing: who watches a scenario reads it on the screen."""
 
 
 def _stage_for(script: Script, wishes: Wishes, progress: Progress) -> Cluster:
@@ -343,6 +345,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
     parser.add_argument("--app", default="kv", help="kv or counter")
     parser.add_argument("--connect", nargs="+", default=[], metavar="ADDRESS", help="running nodes")
+    add_tls_arguments(parser)
+    parser.add_argument("--reload", action="store_true", help="new code restarts local nodes")
     parser.add_argument(
         "--scenario", metavar="NAME", help="play one; `list` names them, `all` needs --headless"
     )
@@ -381,8 +385,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def _given_beside_replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str:
     """Return what asks for a cluster, although a recording has none."""
-    beside = ("--backend", "--nodes", "--shards", "--app", "--connect", "--scenario", "--record",
-              "--headless", "--seed", "--new", "--report", "--plain", "--json")  # fmt: skip
+    beside = ("--backend", "--nodes", "--shards", "--app", "--connect", "--scenario",
+              "--record", "--headless", "--reload", "--seed", "--new", "--report",
+              "--plain", "--json")  # fmt: skip
     given = [name for name in beside if getattr(options, name[2:]) != parser.get_default(name[2:])]
     if options.command is not None:
         given.append(options.command)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lolraft import cli_ask, cli_backup, cli_recover, cli_serve
-from lolraft.config import Tls
+from lolraft.cli_tls import add_tls_arguments, tls_of
 from lolraft.consistency import Consistency
 from lolraft.errors import ConfigError, LolraftError
 from lolraft.runtime.loop import run
@@ -178,7 +178,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="how far the rates of two clocks differ at most, for leases; default: 0.05",
     )
     parser.add_argument("--enable-faults", action="store_true", help="let lolraft.Faults break it")
-    _add_tls(parser)
+    add_tls_arguments(parser)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -186,24 +186,4 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shard", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    _add_tls(parser)
-
-
-def _add_tls(parser: argparse.ArgumentParser) -> None:
-    for name in ("certificate", "key", "ca"):
-        parser.add_argument(f"--tls-{name}", type=Path, metavar="FILE", help="PEM, for https ids")
-
-
-def tls_of(options: argparse.Namespace) -> Tls | None:
-    """
-    Return the TLS files of a command line, None without any.
-
-    Raises:
-        ConfigError: some are missing.
-    """
-    files = (options.tls_certificate, options.tls_key, options.tls_ca)
-    if not any(files):
-        return None
-    if not all(files):
-        raise ConfigError("--tls-certificate, --tls-key and --tls-ca go together")
-    return Tls(certificate=files[0], key=files[1], ca=files[2])
+    add_tls_arguments(parser)

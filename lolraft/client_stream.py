@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
@@ -26,6 +26,14 @@ LEADER_KEY = "lolraft-leader"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 LONGEST_ADVICE_MS = 5_000
 CLOSED = b"the client was closed"
+OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+]
 
 Answer = TypeVar("Answer")
 
@@ -81,15 +89,18 @@ def not_too_long(reply: Reply) -> Reply:
 
 def channel_to(server: NodeId, tls: Tls | None, target: str | None = None) -> grpc.aio.Channel:
     """Return a channel that dials *server* anew soon after it broke, at *target* where given."""
-    target = target or server.partition("://")[2]
-    options = [
-        ("grpc.max_receive_message_length", -1),
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 1_000),
-        ("grpc.keepalive_time_ms", 10_000),
-        ("grpc.keepalive_timeout_ms", 5_000),
-    ]
+    return channel_at(target or server.partition("://")[2], tls, OPTIONS)
+
+
+def channel_at(
+    target: str, tls: Tls | None, options: Sequence[tuple[str, int]]
+) -> grpc.aio.Channel:
+    """
+    Return a channel to *target*, host:port, with the files of *tls*, or in plain text.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
     certificate, key, ca = tls.read()

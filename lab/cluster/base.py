@@ -24,6 +24,7 @@ from lab.faults import (
     Rhythm,
     Trouble,
 )
+from lolraft.config import Tls
 
 Link = tuple[str, str]
 
@@ -52,14 +53,15 @@ class BaseCluster(Cluster):
 
     rule = "transport rule"  # The mechanism above the streams.
 
-    def __init__(self, backend: str, title: str) -> None:
+    def __init__(self, backend: str, title: str, tls: Tls | None = None) -> None:
         self.backend = backend
         self.title = title
+        self.tls = tls
         self._handles: dict[str, NodeHandle] = {}
         self._faults: dict[int, Fault] = {}
         self._count = 0
         self._callbacks: list[Callable[[], None]] = []
-        self._rules = RuleBoard(self.nodes)
+        self._rules = RuleBoard(self.nodes, tls)
         self._loops: dict[int, asyncio.Task[None]] = {}  # By the number of the fault.
         self._broken: set[int] = set()  # Faults with a rhythm that are in their bad half.
 

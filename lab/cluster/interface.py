@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lab.faults import Fault, FaultKind, Trouble
+from lolraft.config import Tls
 from lolraft.raft.types import NodeId
 
 
@@ -49,6 +50,7 @@ class Cluster(ABC):
         str  # docker, local, sim, connect (attached: watching, writing and transport rules only)
     )
     title: str  # For the title bar: `docker:lab3`.
+    tls: Tls | None = None  # How its nodes are dialled; None: in plain text.
     hands_off: str | None = None
     """Why nothing may be done to it, only looked at; the sentence for who tries."""
 

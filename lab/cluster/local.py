@@ -169,7 +169,8 @@ class LocalCluster(BaseCluster):
         node = self._node(name)
         if node.pid:
             await self._end(name, signal.SIGTERM, NodeState.STOPPED, STOP_S)
-        await self._launch(node)
+        if not node.pid:  # Else another who wanted it, a reload perhaps, has been faster.
+            await self._launch(node)
         await self._rules.push_again()
 
     async def add_node(self) -> NodeHandle:

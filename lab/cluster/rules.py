@@ -14,6 +14,9 @@ import grpc.aio
 
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
 from lab.faults import ClockTrouble, DiskTrouble, LinkTrouble
+from lolraft.client_stream import channel_at
+from lolraft.config import Tls
+from lolraft.errors import ConfigError
 from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
 
 LEASE_S, RENEW_S, PUSH_S = 3.0, 1.0, 1.5
@@ -39,8 +42,9 @@ class RuleBoard:
     A node that restarts or comes back gets the rules at the next renewal.
     """
 
-    def __init__(self, nodes: Callable[[], tuple[NodeHandle, ...]]) -> None:
+    def __init__(self, nodes: Callable[[], tuple[NodeHandle, ...]], tls: Tls | None = None) -> None:
         self._nodes = nodes
+        self._tls = tls
         self._rules = Rules()
         self._version = 0
         self._channels: dict[str, grpc.aio.Channel] = {}
@@ -109,12 +113,14 @@ class RuleBoard:
             await self._stub(node.watch_address).Set(rules, timeout=PUSH_S, wait_for_ready=True)
         except grpc.aio.AioRpcError as error:
             return f"{node.name}: {error.details() or error.code().name}"
+        except ConfigError as broken:  # A TLS file is gone.
+            return f"{node.name}: {broken}"
         return None
 
     def _stub(self, address: str) -> Any:  # noqa: ANN401  # Generated stubs are untyped.
         if address not in self._channels:
             options = [("grpc.max_reconnect_backoff_ms", 500)]
-            self._channels[address] = grpc.aio.insecure_channel(address, options=options)
+            self._channels[address] = channel_at(address, self._tls, options)
         return observe_pb2_grpc.FaultsStub(self._channels[address])
 
     async def close(self) -> None:

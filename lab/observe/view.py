@@ -92,7 +92,7 @@ class EventView:
 
     at_s: float  # Wall clock.
     node: str | None
-    kind: str  # elected, stepped_down, election, suspect, trusted, fault, heal, you, node, ...
+    kind: str  # elected, stepped_down, election, suspect, trusted, fault, heal, you, reload, ...
     text: str
     shard_id: int | None = None
     term: int = 0

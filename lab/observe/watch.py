@@ -24,6 +24,8 @@ from lab.observe.happenings import (
     WatchBroke,
 )
 from lab.observe.view import ClusterView, EntryView, EventView, LogView
+from lolraft.client_stream import channel_at
+from lolraft.errors import ConfigError
 from lolraft.raft.types import EntryKind
 from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
 
@@ -129,12 +131,14 @@ class Watcher:
                     self._broke(name, error.details() or error.code().name)
                 except TimeoutError:
                     self._broke(name, f"nothing was heard for {SILENT_S:g} s")
+                except ConfigError as broken:  # A TLS file is gone; perhaps it comes back.
+                    self._broke(name, str(broken))
             await asyncio.sleep(AGAIN_S)
 
     async def _follow(self, name: str, address: str) -> None:
         """Fold what one stream brings, until it ends or the node moves to another address."""
         request = observe_pb2.WatchRequest(interval_s=UPDATE_S, log_lines=200)
-        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+        async with channel_at(address, self._cluster.tls, OPTIONS) as channel:
             call = _stub(channel).Watch(request)
             while True:
                 async with asyncio.timeout(SILENT_S):
@@ -184,13 +188,15 @@ class Watcher:
     async def _log(self, node: NodeHandle, shard_id: int, first: int, count: int) -> LogView | None:
         request = observe_pb2.LogRequest(shard_id=shard_id, first=first, count=count)
         address = node.watch_address
-        if address not in self._channels:
-            self._channels[address] = grpc.aio.insecure_channel(address, options=OPTIONS)
         try:
+            if address not in self._channels:
+                self._channels[address] = channel_at(address, self._cluster.tls, OPTIONS)
             found = await _stub(self._channels[address]).Log(request, timeout=LOG_S)
         except grpc.aio.AioRpcError:
             await self._channels.pop(address).close()  # Perhaps it is dead: the next is new.
             return None
+        except ConfigError:
+            return None  # A TLS file is gone: the watch says so.
         known = self._view.node(node.name)
         describe = describer(known.app if known is not None else "")
         return log_view(node.name, found, describe, time.time())

@@ -49,6 +49,7 @@ class Glyphs:
     good: str = "✔"
     add: str = "+"
     heal: str = "♥"
+    reload: str = "↻"
     write: str = "✎"
     wire: str = "─"
     dashed: str = "╌"
@@ -87,6 +88,7 @@ ASCII = Glyphs(
     absent="-",
     good="=",
     heal="+",
+    reload="@",
     write="w",
     wire="-",
     dashed=".",

@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,13 +31,20 @@ Answer = TypeVar("Answer")
 class Process:
     """One node's process; its log is in `<port>.log`."""
 
-    def __init__(self, directory: Path, node_id: NodeId, members: tuple[NodeId, ...]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        node_id: NodeId,
+        members: tuple[NodeId, ...],
+        more: Sequence[str] = (),
+    ) -> None:
         self.node_id = node_id
         port = node_id.rpartition(":")[2]
         self.log = directory / f"{port}.log"
         self._arguments = ["serve", node_id, "--data", str(directory / port)]
         self._arguments += ["--app", "tests.integration.cluster:Diary", "--shards", "0"]
         self._arguments += ["--members", ",".join(members)] if members else []
+        self._arguments += more  # Of an option that is given twice the last counts.
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -87,9 +94,14 @@ class Process:
 class Processes:
     """A static cluster of processes, and a client that insists."""
 
-    def __init__(self, directory: Path, count: int = 3) -> None:
-        self.ids = tuple(free_id() for _ in range(count))
-        self.processes = {node_id: Process(directory, node_id, self.ids) for node_id in self.ids}
+    def __init__(
+        self, directory: Path, count: int = 3, *, scheme: str = "http", more: Sequence[str] = ()
+    ) -> None:
+        free = (free_id().partition("://")[2] for _ in range(count))
+        self.ids = tuple(NodeId(f"{scheme}://{address}") for address in free)
+        self.processes = {
+            node_id: Process(directory, node_id, self.ids, more) for node_id in self.ids
+        }
         self._channels: dict[NodeId, grpc.aio.Channel] = {}
 
     async def __aenter__(self) -> Processes:

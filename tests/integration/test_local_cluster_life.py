@@ -71,6 +71,15 @@ async def test_a_node_that_ends_by_itself_says_how() -> None:
         assert "data directory" in lab.node(name).detail
 
 
+async def test_two_who_restart_a_node_start_it_once() -> None:
+    async with local_lab() as lab:
+        await asyncio.gather(lab.cluster.restart("n1"), lab.cluster.restart("n1"))
+        await lab.until(lambda: lab.node("n1").epoch == 2)
+        await lab.until(lab.all_hear)
+        assert len(node_processes(runs.state_directory())) == 3
+        assert lab.state("n1") is NodeState.RUNNING
+
+
 async def left_running() -> runs.Run:
     """Start a cluster, write, cut and pause, and let go of it."""
     cluster = LocalCluster.begin()
@@ -189,6 +198,26 @@ async def test_a_node_that_is_down_is_in_the_picture_of_who_connects() -> None:
             await lab.until(lambda: lab.node(name).reported_at_s is None and 0 in lab.view.shards)
             await theirs.cluster.restart(down)
             await lab.until(lambda: lab.node(name).epoch == 2)
+        finally:
+            await lab.close()
+            await cluster.close()
+
+
+async def test_nodes_of_somebody_else_that_all_restart_are_seen_again() -> None:
+    async with local_lab() as theirs:
+        await theirs.put("a", "1")
+        cluster = ConnectedCluster((theirs.cluster.nodes()[0].watch_address,))
+        await cluster.start(lambda line: None)
+        lab = Lab(cluster)
+        try:
+            await lab.until(lambda: [node.epoch for node in lab.view.nodes] == [1, 1, 1])
+            await asyncio.gather(*(theirs.cluster.kill(name) for name in theirs.names))
+            await lab.until(lambda: 0 in lab.view.shards and lab.shard.status == "no-quorum")
+            await asyncio.gather(*(theirs.cluster.restart(name) for name in theirs.names))
+            await lab.until(lambda: [node.epoch for node in lab.view.nodes] == [2, 2, 2])
+            await lab.leader()
+            assert await lab.get("a") == "1", "the client finds them again too"
+            assert lab.view.verdict == "SAFE", lab.view.verdict_why
         finally:
             await lab.close()
             await cluster.close()

@@ -21,6 +21,7 @@ _WORDS = (
 _KINDS = {
     "elected": "lead", "election": "electing", "electing": "electing", "suspect": "phi",
     "trusted": "up", "heal": "heal", "stepped_down": "follow", "exited": "dead",
+    "reload": "reload",
 }  # fmt: skip
 _WITH_TERM = ("elected", "election", "electing", "stepped_down")
 
@@ -73,7 +74,7 @@ class TimelinePanel(Panel):
         room = max(10, width - _LEFT - 2)
         seconds = 120 if room > 90 else 60
         lanes = {node.name: _lane(scene, node.name, room, seconds) for node in scene.view.nodes}
-        for event in scene.view.events:
+        for event in sorted(scene.view.events, key=_hides_others):
             lane = lanes.get(_lane_of(event) or "")
             back = scene.view.now_s - event.at_s
             if lane is None or not 0 <= back < seconds:
@@ -108,6 +109,11 @@ class TimelinePanel(Panel):
         """Pick the lane's node."""
         if self.scene is not None and 0 <= y < len(self.scene.view.nodes):
             self.post_message(self.Chose("node", self.scene.view.nodes[y].name))
+
+
+def _hides_others(event: EventView) -> bool:
+    """Return whether a newer event hides an older one of its cell: that all is well hides none."""
+    return event.kind != "trusted"
 
 
 def _lane_of(event: EventView) -> str | None:

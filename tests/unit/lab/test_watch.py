@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import grpc
 import pytest
 
 from lab.apps import kv
-from lab.cluster.interface import NodeState
+from lab.cluster.interface import ClusterError, NodeState
+from lab.cluster.rules import RuleBoard, Rules
+from lab.faults import CUT
 from lab.observe import watch
-from lab.observe.happenings import Happening, Reported, WatchBroke
+from lab.observe.happenings import Happening, LogsFetched, Reported, WatchBroke
 from lab.observe.view import NodeView
 from lab.observe.watch import Watcher
+from lolraft.config import Tls
 from lolraft.raft.types import EntryKind
 from lolraft.rpc.pb import observe_pb2
 from tests.unit.lab.fake_node import FakeNode, FakeNodes
@@ -82,6 +86,27 @@ async def test_a_node_that_vanishes_grows_old_and_is_found_again() -> None:
         await seen.until(lambda: seen.node().epoch == 2)
         assert seen.watcher.view.shards[0].status == "ok"
         assert seen.watcher.view.verdict == "SAFE"
+
+
+async def test_tls_files_that_are_gone_are_said_and_nodes_found_again_with_them(
+    tmp_path: Path,
+) -> None:
+    missing = tmp_path / "missing.pem"
+    tls = Tls(certificate=missing, key=missing, ca=missing)
+    async with FakeNode() as node:
+        cluster = FakeNodes(node)
+        cluster.tls = tls
+        async with watching(cluster) as seen:
+            seen.watcher.select(0, 1, 10)
+            await seen.until(lambda: seen.count(WatchBroke) >= 2 and seen.count(LogsFetched))
+            broke = next(item for item in seen.happened if isinstance(item, WatchBroke))
+            assert broke.reason == f"cannot read {missing}: No such file or directory"
+            board = RuleBoard(cluster.nodes, tls)
+            with pytest.raises(ClusterError, match=f"n1: cannot read {missing}"):
+                await board.set(Rules(links=(("n1", "n1", CUT),)))
+            await board.close()
+            cluster.tls = None
+            await seen.until(lambda: seen.node().epoch == 1)
 
 
 async def test_a_stream_that_ends_in_order_is_dialled_again_and_not_in_a_frenzy() -> None:
