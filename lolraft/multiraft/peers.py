@@ -109,13 +109,19 @@ class InLedger:
         return news, gone
 
     def take_append(self, claim: Claim, epoch: int, version: int) -> bool:
-        """Learn a claim from an append; return False when its epoch gives no belief (L1)."""
+        """
+        Learn a claim from an append; return False when it gives no belief (L1).
+
+        That is so in another epoch, and under a ledger older than one that has withdrawn the claim:
+        no beat would withdraw it again.
+        """
         if epoch != self.epoch:
             return False
-        if version >= self.version:
-            self.claims[claim.shard_id] = claim
-            if version > self.version:
-                self.marks[claim.shard_id] = version
+        if version < self.version:
+            return self.claims.get(claim.shard_id) == claim
+        self.claims[claim.shard_id] = claim
+        if version > self.version:
+            self.marks[claim.shard_id] = version
         return True
 
 

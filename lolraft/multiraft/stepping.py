@@ -32,6 +32,8 @@ from lolraft.raft.types import Role
 WITH_LEDGER = AppendRequest | SnapshotOffer
 OVERTAKING = Apply | Proposed | ConfirmLeadership | ServeRead
 OVERTAKING_MESSAGES = AppendRequest | TimeoutNow
+NO_LEDGER = (0, 0)
+"""Of no epoch: no claim stands behind the message."""
 
 
 def drain(node: Node) -> None:
@@ -169,6 +171,10 @@ def _send(node: Node, shard: Shard, effect: Send) -> None:
     message = effect.message
     if isinstance(message, WITH_LEDGER):
         # Under which ledger it was sent, so that belief does not depend on which stream is
-        # faster (L1).
-        message = replace(message, ledger=(node.record.epoch, peer.out_ledger.version))
+        # faster (L1). What waited for the disk until the leadership was over gives none.
+        claim = peer.out_ledger.claims.get(shard.shard_id)
+        if claim is not None and claim.term == message.term:
+            message = replace(message, ledger=(node.record.epoch, peer.out_ledger.version))
+        else:
+            message = replace(message, ledger=NO_LEDGER)
     peer.outbox.put(shard.shard_id, message)

@@ -165,7 +165,8 @@ def on_deadline(state: RaftState) -> list[Effect]:
 
 
 def _waits(progress: Progress) -> bool:
-    return progress.in_flight > 0 or progress.snapshot is not None
+    unanswered = progress.in_flight > 0 or progress.match_index < progress.next_index - 1
+    return unanswered or progress.snapshot is not None  # An answer may come twice, another never.
 
 
 def next_retry_s(state: RaftState, leadership: Leadership) -> float | None:

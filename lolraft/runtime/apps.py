@@ -118,9 +118,11 @@ class AppHost:
         self.queue(effect.shard_id).put(Call(lambda app: app.install_snapshot(index), done))
 
     def fetch(self, effect: RunFetch) -> None:
-        """Queue the fetch of a snapshot; a newer wish replaces an older one."""
+        """Queue the fetch of a snapshot; another wish replaces an older one, the same goes on."""
         older = self._fetches.get(effect.shard_id)
         if older is not None:
+            if older.is_under_way(effect):
+                return  # Begun anew at every wish, a long one would never come to its end.
             older.replace()
         fetch = Fetch(effect, Download(effect, self._fetch_pieces))
         self._fetches[effect.shard_id] = fetch
@@ -162,6 +164,7 @@ class AppHost:
         if queue is None:
             return
         self._executed_before += queue.executed
+        self._fetches.pop(shard_id, None)
         if queue.failed is not None:
             queue = self.adopt(shard_id, queue.app)
             del self._queues[shard_id]
@@ -244,7 +247,11 @@ class Fetch(Job):
         self._effect = effect
         self._download = download
         self._saving: asyncio.Task[None] | None = None
-        self._replaced = False
+        self._replaced = self._over = False
+
+    def is_under_way(self, effect: RunFetch) -> bool:
+        """Return whether this is the fetch that *effect* wants, and has not ended."""
+        return effect == self._effect and not (self._replaced or self._over)
 
     def run(self, queue: AppQueue, until_s: float) -> bool | Awaitable[None]:
         """Start, unless a newer wish came first."""
@@ -274,6 +281,7 @@ class Fetch(Job):
             logger.warning("shard %d: snapshot %s is lost: %r", queue.shard_id, index, failure)
             self._lost(queue, f"{type(failure).__name__}: {failure}")
         else:
+            self._over = True
             queue.known_snapshot = max(queue.known_snapshot, index)
             queue.post(SnapshotArrived(shard_id=queue.shard_id, meta=meta))
 
@@ -288,7 +296,7 @@ class Fetch(Job):
         self._lost(queue, reason)
 
     def _lost(self, queue: AppQueue, reason: str) -> None:
-        effect = self._effect
+        self._over, effect = True, self._effect
         queue.post(
             SnapshotLost(
                 shard_id=effect.shard_id, clock=effect.clock, source=effect.source, reason=reason

@@ -189,8 +189,10 @@ class AppQueue:
         return True
 
     def fetch(self, effect: fx.RunFetch) -> None:
-        """Fetch a peer's snapshot; a newer wish replaces an older one."""
+        """Fetch a peer's snapshot; another wish replaces an older one, the same goes on."""
         if self._fetch is not None:
+            if self._fetch.is_under_way(effect):
+                return
             self._fetch.replaced = True
         fetch = self._fetch = Fetch(self._node, self, effect)
         self.put(fetch.begin)
@@ -211,12 +213,16 @@ class Fetch:
     """One snapshot on its way, piece by piece; a broken stream is taken up again."""
 
     def __init__(self, node: SimNode, queue: AppQueue, effect: fx.RunFetch) -> None:
-        self.replaced = False
+        self.replaced = self._over = False
         self._node = node
         self._queue = queue
         self._effect = effect
         self._progress_s = 0.0
         self._pieces = 0
+
+    def is_under_way(self, effect: fx.RunFetch) -> bool:
+        """Return whether this is the fetch that *effect* wants, and has not ended."""
+        return effect == self._effect and not (self.replaced or self._over)
 
     def begin(self) -> bool:
         """Start, unless a newer wish came first; the queue waits for the end."""
@@ -257,6 +263,7 @@ class Fetch:
         if self.replaced:
             self._end("a newer snapshot is wanted")
             return
+        self._over = True
         self._queue.arrived(meta, state)
         self._queue.go_on()
 
@@ -265,7 +272,7 @@ class Fetch:
         self._queue.go_on()
 
     def _lost(self, reason: str) -> None:
-        effect = self._effect
+        self._over, effect = True, self._effect
         self._node.post(
             ev.SnapshotLost(
                 shard_id=effect.shard_id, clock=effect.clock, source=effect.source, reason=reason

@@ -227,4 +227,11 @@ PLANTED = (
         "        return ev.Refusal.OTHER  # Also where",
         story="scenarios/test_stories.py::test_story[removed_cannot_disturb]",
     ),
+    Mistake(
+        "an append that was lost is taken for answered",
+        "raft/replication.py",
+        " or progress.match_index < progress.next_index - 1\n",
+        "\n",
+        story="scenarios/test_stories.py::test_story[answer_twice_append_lost]",
+    ),
 )

@@ -172,4 +172,32 @@ PLANTED_READS = (
         aim=READS,
         story=f"{LOCAL}::test_a_leader_proves_its_age_too",
     ),
+    Mistake(
+        "a read is confirmed by an ack from before it came",
+        "multiraft/beliefs.py",
+        "if peer.acked_seq >= seq\n",
+        "if peer.acked_seq > 0\n",
+        story="test_rule_stories.py::test_an_ack_from_before_a_read_came_confirms_it_not",
+    ),
+    Mistake(
+        "a read is confirmed by who has not heard of the claim (S13)",
+        "multiraft/peers.py",
+        "claim.term == term and self.changed[shard_id] <= self.acked",
+        "claim.term == term",
+        story="test_rule_stories.py::test_an_ack_without_the_claim_confirms_no_read",
+    ),
+    Mistake(
+        "a read is confirmed by who objects (L6)",
+        "multiraft/beliefs.py",
+        "        and shard_id not in peer.objections\n",
+        "",
+        story="test_rule_stories.py::test_who_objects_confirms_no_read",
+    ),
+    Mistake(
+        "a round is begun that nobody leads any more",
+        "multiraft/beliefs.py",
+        "    if state.role is not Role.LEADER:\n",
+        "    if False:\n",
+        story="test_reads.py::test_a_round_that_is_wanted_in_the_step_that_ends_a_leadership_is_none",
+    ),
 )

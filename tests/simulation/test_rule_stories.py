@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from lolraft.multiraft.events import AckArrived, FrameArrived
-from lolraft.multiraft.frames import Frame, NodeHeartbeatAck, RequestKind
-from lolraft.raft.effects import Code
-from lolraft.raft.events import AppendRequest
+from lolraft.multiraft import stepping
+from lolraft.multiraft.events import AckArrived, ClientGone, FrameArrived, HeartbeatArrived
+from lolraft.multiraft.frames import Frame, NodeHeartbeat, NodeHeartbeatAck, RequestKind
+from lolraft.raft.effects import Code, Send
+from lolraft.raft.events import AppendRequest, SnapshotOffer
 from lolraft.raft.types import NO_ENTRIES, Role
 from lolraft.sim import Plan
 from lolraft.sim.app import Registers
@@ -148,6 +149,73 @@ def test_an_append_sent_under_an_earlier_epoch_gives_no_belief() -> None:
     follower.post(FrameArrived(frame=frame))
     stage.run(0.001)
     assert state.leader_id is None
+
+
+def test_an_append_that_a_withdrawal_overtook_gives_no_belief() -> None:
+    """No beat would end that belief: the claim has been withdrawn already (L1)."""
+    stage = Stage(Plan(seed=29))
+    leader, follower = stage.leader(), stage.followers()[0]
+    state, record = stage.state(follower), leader.disk.rows.node
+    assert record is not None
+    assert follower.machine is not None
+    ledger = follower.machine.node.peers[leader.node_id].in_ledger
+    version = ledger.version
+    withdrawal = NodeHeartbeat(
+        sender=leader.node_id,
+        incarnation=record.incarnation,
+        epoch=record.epoch,
+        seq=1_000_000,
+        is_beat=False,
+        ledger_version=version + 1,
+        base_version=version,
+        claims=(),
+        withdrawn=(0,),
+        disk_is_well=True,
+        objections_seen=0,
+    )
+    follower.post(HeartbeatArrived(heartbeat=withdrawal))
+    stage.run(0.001)
+    assert state.leader_id is None
+    append = AppendRequest(
+        sender=leader.node_id,
+        group=state.group,
+        term=state.current_term,
+        prev_clock=state.log.last_clock,
+        entries=NO_ENTRIES._replace(first=state.log.last_index + 1),
+        commit_index=state.commit_index,
+        ledger=(record.epoch, version),
+    )
+    frame = Frame(
+        sender=leader.node_id,
+        incarnation=record.incarnation,
+        epoch=record.epoch,
+        messages=((0, append),),
+    )
+    follower.post(FrameArrived(frame=frame))
+    stage.run(0.001)
+    assert state.leader_id is None
+
+
+def test_what_a_leader_sends_when_it_leads_no_more_gives_no_belief() -> None:
+    """A hanging disk held it back until the claim was withdrawn (L1)."""
+    stage = Stage(Plan(seed=30))
+    node, other = stage.followers()
+    assert node.machine is not None
+    inner = node.machine.node
+    shard, state = inner.shards[0], stage.state(node)
+    offer = SnapshotOffer(
+        sender=node.node_id,
+        group=state.group,
+        term=state.current_term,
+        clock=state.log.last_clock,
+    )
+    stepping.handle(inner, shard, Send(to=other.node_id, message=offer))
+    assert other.machine is not None
+    stage.state(other).leader_id = None
+    node.post(ClientGone(ticket=0))  # A turn, which sends the frame.
+    stage.run(0.005)
+    assert stage.state(other).odd_messages == 0
+    assert stage.state(other).leader_id is None
 
 
 def test_a_follower_that_restarts_unseen_is_told_what_is_committed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -287,7 +288,7 @@ async def test_a_silent_source_is_given_up(bench: Bench, monkeypatch: pytest.Mon
     assert isinstance(lost, SnapshotLost)
 
 
-async def test_a_newer_wish_replaces_a_fetch_under_way(bench: Bench) -> None:
+async def test_another_wish_replaces_a_fetch_under_way(bench: Bench) -> None:
     started = asyncio.Event()
 
     async def stuck(offset: int) -> AsyncIterator[SnapshotPiece]:
@@ -299,7 +300,7 @@ async def test_a_newer_wish_replaces_a_fetch_under_way(bench: Bench) -> None:
         yield piece(0, BODY, last=True)
 
     bench.pieces = stuck
-    bench.host.fetch(FETCH)
+    bench.host.fetch(replace(FETCH, group=6))
     async with asyncio.timeout(10):
         await started.wait()
     bench.pieces = pieces
@@ -307,6 +308,32 @@ async def test_a_newer_wish_replaces_a_fetch_under_way(bench: Bench) -> None:
     lost, arrived = await bench.get(2)
     assert isinstance(lost, SnapshotLost)
     assert arrived == SnapshotArrived(shard_id=1, meta=META)
+
+
+async def test_the_same_wish_again_lets_a_fetch_go_on(bench: Bench) -> None:
+    """Replaced by its like, it would be lost, wished for again, and so on for ever."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    times = 0
+
+    async def pieces(offset: int) -> AsyncIterator[SnapshotPiece]:
+        nonlocal times
+        times += 1
+        yield piece(0, BODY[:20])
+        begun.set()
+        await go_on.wait()
+        yield piece(20, BODY[20:], last=True)
+
+    bench.pieces = pieces
+    bench.host.fetch(FETCH)
+    async with asyncio.timeout(10):
+        await begun.wait()
+    bench.host.fetch(FETCH)
+    go_on.set()
+    assert await bench.get(1) == [SnapshotArrived(shard_id=1, meta=META)]
+    assert times == 1
+    bench.host.fetch(FETCH)  # One that has ended may be wanted again.
+    assert await bench.get(2) == [SnapshotArrived(shard_id=1, meta=META)] * 2
+    assert times == 2
 
 
 # --- the end of a replica ------------------------------------------------------------------------
