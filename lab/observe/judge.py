@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from lab.observe.view import NodeView, ReplicaView, ShardView
+from lab.observe.view import AGE, NodeView, ReplicaView, ShardView
 
 SILENT_S = 2.0  # A node that has not reported for so long does not count.
 LAGGING = 200  # Entries behind the leader.
@@ -47,7 +47,7 @@ def judge_shard(shard: ShardView, live: frozenset[str], now_s: float) -> ShardVi
         commit_index=max((replica.commit_index for replica in replicas), default=0),
         status=status,
         since_s=since_s,
-        why=_why(status, halves, live, fresh, leader, now_s - since_s),
+        why=_why(status, halves, live, fresh, leader),
     )
 
 
@@ -87,7 +87,6 @@ def _why(
     live: frozenset[str],
     fresh: list[ReplicaView],
     leader: ReplicaView | None,
-    age_s: float,
 ) -> str:
     if status in ("ok", "empty"):
         return "not bootstrapped" if status == "empty" else ""
@@ -95,12 +94,12 @@ def _why(
     here = sum(voter in live for voter in voters)
     count = f"{here}/{len(voters)} voters live"
     if status == "no-quorum":
-        return f"no quorum {age_s:.1f} s · {count} · r on {_who(halves, live)} brings it back"
+        return f"no quorum {AGE} · {count} · r on {_who(halves, live)} brings it back"
     if status == "no-leader":
-        return f"no leader {age_s:.1f} s · {count}"
+        return f"no leader {AGE} · {count}"
     if status == "electing":
         term = max((replica.term for replica in fresh), default=0)
-        return f"electing {age_s:.1f} s · term {term} · {count}"
+        return f"electing {AGE} · term {term} · {count}"
     assert leader is not None, "who lags, lags behind a leader"
     slow = _slowest(halves, fresh, leader)
     assert slow is not None, "somebody lags"

@@ -22,7 +22,7 @@ class TitleLine(Panel, can_focus=False):
         return (
             view.title, scene.held, scene.place, scene.pace, scene.recorded, view.verdict,
             view.verdict_why, view.violation, summary.up, len(view.nodes),
-            summary.led, len(view.shards), len(summary.troubles), len(view.faults),
+            summary.led, len(view.shards), summary.sick, len(view.faults),
             rate(summary.commits_per_s), scene.load.running, scene.load.verdict.word,
             int(scene.load.verdict.judged_until_s),
         )  # fmt: skip
@@ -78,7 +78,7 @@ class TitleLine(Panel, can_focus=False):
         verdict = self._verdict(scene)
         nodes = _ratio("nodes", summary.up, len(view.nodes), look)
         leaders = _ratio("leaders", summary.led, len(view.shards), look)
-        troubles = len(summary.troubles)
+        troubles = summary.sick
         attention = Line(f"! {count(troubles)}", look.harm if troubles else look.well)
         parts = [(0, verdict)] if view.shards else []
         parts += [(1, nodes), (2, leaders), (3, attention)]
