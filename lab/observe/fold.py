@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -34,6 +34,9 @@ from lolraft.rpc.pb import observe_pb2
 
 MOST_EVENTS, MOST_LINES, MOST_HISTORY = 2_000, 5_000, 60
 ENDED = (NodeState.STOPPED.value, NodeState.KILLED.value, NodeState.EXITED.value)
+Names = dict[tuple[str, ...], tuple[str, ...]]
+"""What ids of one report are called: most of its shards have the same voters."""
+NO_MATCH: MappingProxyType[str, int] = MappingProxyType({})
 SAME_MOMENT_S = 1.0  # Like events of one node within this are one line.
 
 
@@ -63,8 +66,8 @@ def _at(view: ClusterView, at_s: float, before: frozenset[str]) -> ClusterView:
     after = reachable(view.nodes, now_s)
     shards: Mapping[int, ShardView] = view.shards
     if before != after:
-        judged = {one.shard_id: judge_shard(one, after, now_s) for one in shards.values()}
-        news = {number: one for number, one in judged.items() if one != shards[number]}
+        judged = ((one, judge_shard(one, after, now_s)) for one in shards.values())
+        news = {now.shard_id: now for before_it, now in judged if now is not before_it}
         shards = Shards.of(shards).after(news) if news else shards
     return safety.verdict(replace(view, now_s=now_s, shards=shards), after)
 
@@ -194,16 +197,17 @@ def _shards(
             continue
         left = {key: replica for key, replica in shard.replicas.items() if key != node.name}
         if left:
-            shard = replace(shard, replicas=MappingProxyType(left))
-            news[shard_id] = judge_shard(shard, live, at_s)
+            news[shard_id] = judge_shard(shard, live, at_s, MappingProxyType(left))
         else:
             ended.add(shard_id)
+    known_ids: Names = {(): ()}
     for facts in update.shards:
         known = None if facts.shard_id in ended else shards.get(facts.shard_id)
         shard = news.get(facts.shard_id) or known or _new_shard(facts.shard_id, at_s)
-        replicas = {**shard.replicas, node.name: _replica(facts, node.name, names)}
-        shard = replace(shard, replicas=MappingProxyType(dict(sorted(replicas.items()))))
-        news[facts.shard_id] = judge_shard(shard, live, at_s)
+        replicas = {**shard.replicas, node.name: _replica(facts, node.name, names, known_ids)}
+        if node.name not in shard.replicas:
+            replicas = dict(sorted(replicas.items()))
+        news[facts.shard_id] = judge_shard(shard, live, at_s, MappingProxyType(replicas))
     return shards.after(news, ended) if news or ended else shards
 
 
@@ -221,11 +225,19 @@ def _new_shard(shard_id: int, at_s: float) -> ShardView:
     )
 
 
-def _replica(facts: observe_pb2.ShardFacts, name: str, names: dict[str, str]) -> ReplicaView:
-    def of(ids: list[str]) -> tuple[str, ...]:
-        return tuple(sorted(names.get(node_id, node_id) for node_id in ids))
+def _replica(
+    facts: observe_pb2.ShardFacts, name: str, names: dict[str, str], known: Names
+) -> ReplicaView:
+    def of(ids: Iterable[str]) -> tuple[str, ...]:
+        key = tuple(ids)
+        if key not in known:
+            known[key] = tuple(sorted(names.get(node_id, node_id) for node_id in key))
+        return known[key]
 
-    match = {names.get(node_id, node_id): at for node_id, at in facts.match_index.items()}
+    match = NO_MATCH
+    if facts.match_index:
+        found = {names.get(node_id, node_id): at for node_id, at in facts.match_index.items()}
+        match = MappingProxyType(dict(sorted(found.items())))
     return ReplicaView(
         node=name,
         role=facts.role,
@@ -237,10 +249,10 @@ def _replica(facts: observe_pb2.ShardFacts, name: str, names: dict[str, str]) ->
         last_index=facts.last_index,
         last_term=facts.last_term,
         snapshot_index=facts.snapshot_index,
-        voters=of(list(facts.voters)),
-        outgoing=of(list(facts.outgoing)),
-        learners=of(list(facts.learners)),
-        match_index=MappingProxyType(dict(sorted(match.items()))),
+        voters=of(facts.voters),
+        outgoing=of(facts.outgoing),
+        learners=of(facts.learners),
+        match_index=match,
     )
 
 
