@@ -117,10 +117,12 @@ class TitleLine(Panel, can_focus=False):
             line.add(f"  {clock_time(broken.at_s)}", style)
             if line.width + len(broken.rule) + 14 <= width:
                 line.add(f"  {broken.rule}", style)
-        for words in _held(scene):
+        *_, shortest = held = _held(scene) or ("",)
+        for words in held:
             if line.width + len(words) <= width:
                 return line.right(Line(words, style), width).to(width, style)
-        return line.to(width, style)
+        text = cut(line.plain, width - len(shortest) - 1)
+        return Line(text, style).right(Line(shortest, style), width).to(width, style)
 
 
 def _place(line: Line, scene: Scene, place: Place) -> None:
@@ -145,7 +147,7 @@ def _held(scene: Scene) -> tuple[str, ...]:
     if scene.pace is not None and scene.pace.ended and not scene.is_past:
         return ("time stands for good ",)
     if place is None:
-        return ("HELD z goes on ",) if scene.held else ()
+        return ("HELD z goes on ", "HELD ") if scene.held else ()
     if place.replay:
         of = f"{watch_s(place.at_s)} of {watch_s(place.length_s)}"
         return (f"REPLAY {of}  event {place.event}/{place.events} ", f"REPLAY {of} ", "REPLAY ")
