@@ -43,7 +43,7 @@ class ShardMap(Panel):
             self._known = scene.view.shards
             self._ids = sorted(scene.view.shards)
         if not self._ids:
-            words = Line(" no shard has reported yet: nodes say what they host when they are up")
+            words = Line(" no shard has reported yet: a node that is up says what it hosts")
             words.spans = [*Line(words.plain, scene.look.dim).spans]
             return Page(lines=[words], title=Line("shards", scene.look.text))
         if len(self._ids) <= height and width >= 44 and len(self._ids) <= MOST_LISTED:
@@ -203,7 +203,8 @@ def _title(scene: Scene, total: int, per: int, *, listed: bool) -> Line:
         return line
     meaning = {"leader": "leader", "term": "term's last digit", "lag": "digits of lag"}
     if scene.narrow and per > 1:
-        return line.add(f" · worst of {per}", look.text)
+        few = f"{total // 1_000}k" if total >= 10_000 else count(total)
+        return Line("shards ", look.text).add(few, look.dim).add(f" · worst of {per}", look.text)
     line.add(f" · cell = {meaning[scene.colouring]}", look.text)
     return line.add(f" · worst of {per} per cell", look.text) if per > 1 else line
 
