@@ -112,17 +112,17 @@ class TitleLine(Panel, can_focus=False):
     def _alarm(self, scene: Scene, width: int) -> Line:
         look = scene.look
         broken, style = scene.view.violation, look.alarm("harm")
-        line = Line(f" ! UNSAFE  {scene.view.verdict_why}", style)
-        if broken is not None:
-            line.add(f"  {clock_time(broken.at_s)}", style)
-            if line.width + len(broken.rule) + 14 <= width:
-                line.add(f"  {broken.rule}", style)
         *_, shortest = held = _held(scene) or ("",)
+        room = width - len(shortest)
+        line = Line(cut(f" ! UNSAFE  {scene.view.verdict_why}", room - 1), style)
+        if broken is not None:
+            for more, least in ((clock_time(broken.at_s), len(shortest)), (broken.rule, 12)):
+                if line.width + len(more) + 2 + least <= width:
+                    line.add(f"  {more}", style)
         for words in held:
             if line.width + len(words) <= width:
                 return line.right(Line(words, style), width).to(width, style)
-        text = cut(line.plain, width - len(shortest) - 1)
-        return Line(text, style).right(Line(shortest, style), width).to(width, style)
+        return line.to(width, style)
 
 
 def _place(line: Line, scene: Scene, place: Place) -> None:
@@ -145,7 +145,7 @@ def _held(scene: Scene) -> tuple[str, ...]:
     """Return how a held alarm says so, the longest first."""
     place = scene.place
     if scene.pace is not None and scene.pace.ended and not scene.is_past:
-        return ("time stands for good ",)
+        return ("time stands for good ", "OVER ")
     if place is None:
         return ("HELD z goes on ", "HELD ") if scene.held else ()
     if place.replay:
