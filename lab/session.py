@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -154,6 +155,7 @@ async def show(wishes: Wishes, progress: Progress) -> int:
             watcher.start()
             if cluster.hands_off is None:
                 await wait_for_leaders(watcher, progress)
+            gc.freeze()  # Pictures hold no cycles: a walk over 10,000 shards would stop the keys.
             client = client_of(cluster)
             if script is not None:
                 stage = stage_of(cluster, watcher, client)

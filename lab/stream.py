@@ -183,11 +183,12 @@ class Stream:
             self.say(view.now_s, None, f"{len(changed):,} shards changed: {counts}", fields)
             return
         for shard in changed:
-            why = f": {shard.why}" if shard.why else ""
+            sentence = shard.why_at(view.now_s)
+            why = f": {sentence}" if sentence else ""
             led = f"led by {shard.leader} in term {shard.term}" if shard.leader else "not led"
             text = f"{shard_name(shard.shard_id)} {shard.status}, {led}{why}"
             fields = {"is": "shard", "shard": shard.shard_id, "status": shard.status}
-            fields |= {"leader": shard.leader, "term": shard.term, "why": shard.why}
+            fields |= {"leader": shard.leader, "term": shard.term, "why": sentence}
             self.say(view.now_s, shard.leader, text, fields)
 
     def _tell_load(self, told: Measured) -> None:

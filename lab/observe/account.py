@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from lab.faults import Fault, FaultKind
 from lab.observe.judge import reachable
+from lab.observe.shards import LED, Shards
 from lab.observe.view import ClusterView, ShardView
 from lolraft.multiraft.phi import deviations_at
 
@@ -13,7 +14,7 @@ MOST_SPANS = 300
 AFTER_S = 3.0  # What comes so soon after a fault's end still belongs to it.
 SUDDEN = (FaultKind.KILL, FaultKind.PAUSE, FaultKind.ISOLATE, FaultKind.CRASH_LOOP)
 MUTE = (*SUDDEN, FaultKind.STOP, FaultKind.FULL_DISK, FaultKind.FAILING_SYNC)
-_LED = ("ok", "lagging")
+_LED_OR_NEW = (*LED, "empty")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +182,7 @@ def _grown(span: Span, view: ClusterView, here: set[int]) -> Span:
             continue
         elif event.text.split(" ", 1)[0] in span.fault.nodes:
             detected_s = event.at_s - since_s
-    sick = [shard for shard in view.shards.values() if shard.status not in (*_LED, "empty")]
+    sick = [one for one in Shards.of(view.shards).sick.values() if one.status not in _LED_OR_NEW]
     longest_s = max((view.now_s - max(shard.since_s, since_s) for shard in sick), default=0.0)
     return replace(
         span,

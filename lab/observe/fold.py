@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -19,6 +20,7 @@ from lab.observe.happenings import (
     WatchBroke,
 )
 from lab.observe.judge import judge_shard, reachable
+from lab.observe.shards import Shards
 from lab.observe.view import (
     ClusterView,
     EventView,
@@ -32,6 +34,9 @@ from lolraft.rpc.pb import observe_pb2
 
 MOST_EVENTS, MOST_LINES, MOST_HISTORY = 2_000, 5_000, 60
 ENDED = (NodeState.STOPPED.value, NodeState.KILLED.value, NodeState.EXITED.value)
+Names = dict[tuple[str, ...], tuple[str, ...]]
+"""What ids of one report are called: most of its shards have the same voters."""
+NO_MATCH: MappingProxyType[str, int] = MappingProxyType({})
 SAME_MOMENT_S = 1.0  # Like events of one node within this are one line.
 
 
@@ -59,18 +64,12 @@ def _at(view: ClusterView, at_s: float, before: frozenset[str]) -> ClusterView:
     """Let time pass: ages grow, and who is silent for too long does not count any more."""
     now_s = max(view.now_s, at_s)
     after = reachable(view.nodes, now_s)
-    stale = view.shards.values() if before != after else _unsettled(view)
-    news = {}
-    for shard in stale:
-        judged = judge_shard(shard, after, now_s)
-        if judged != shard:
-            news[shard.shard_id] = judged
-    shards = MappingProxyType({**view.shards, **news}) if news else view.shards
+    shards: Mapping[int, ShardView] = view.shards
+    if before != after:
+        judged = ((one, judge_shard(one, after, now_s)) for one in shards.values())
+        news = {now.shard_id: now for before_it, now in judged if now is not before_it}
+        shards = Shards.of(shards).after(news) if news else shards
     return safety.verdict(replace(view, now_s=now_s, shards=shards), after)
-
-
-def _unsettled(view: ClusterView) -> list[ShardView]:
-    return [shard for shard in view.shards.values() if shard.status != "ok"]
 
 
 # --- reports -------------------------------------------------------------------------------------
@@ -84,9 +83,8 @@ def _report(view: ClusterView, happening: Reported) -> ClusterView:
     names = {node.node_id: node.name for node in view.nodes}
     node = _node(known, update, happening.at_s)
     shards = _shards(view, update, node, names, happening.at_s)
-    own = [shard.replicas[name] for shard in shards.values() if name in shard.replicas]
-    leading = sum(replica.role == "leader" for replica in own)
-    node = replace(node, leading=leading, following=len(own) - leading)
+    leading, following = _roles(known, update, view.shards, shards)
+    node = replace(node, leading=leading, following=following)
     links = {key: link for key, link in view.links.items() if key[1] != name}
     links.update(_links(update, name, names))
     events = view.events
@@ -135,6 +133,27 @@ def _node(known: NodeView, update: observe_pb2.Update, at_s: float) -> NodeView:
     )
 
 
+def _roles(
+    known: NodeView,
+    update: observe_pb2.Update,
+    before: Mapping[int, ShardView],
+    after: Mapping[int, ShardView],
+) -> tuple[int, int]:
+    """Return how many shards a node leads and follows: only its own reports change that."""
+    if update.full or known.reported_at_s is None:
+        own = [one for shard in after.values() if (one := shard.replicas.get(known.name))]
+        leading = sum(replica.role == "leader" for replica in own)
+        return leading, len(own) - leading
+    counts = [known.following, known.leading]
+    for number in {*update.gone_shards, *(facts.shard_id for facts in update.shards)}:
+        for shards, step in ((before, -1), (after, 1)):
+            shard = shards.get(number)
+            replica = shard.replicas.get(known.name) if shard is not None else None
+            if replica is not None:
+                counts[replica.role == "leader"] += step
+    return counts[1], counts[0]
+
+
 def _links(
     update: observe_pb2.Update, receiver: str, names: dict[str, str]
 ) -> dict[tuple[str, str], LinkView]:
@@ -161,8 +180,8 @@ def _shards(
     node: NodeView,
     names: dict[str, str],
     at_s: float,
-) -> MappingProxyType[int, ShardView]:
-    shards = dict(view.shards)
+) -> Shards:
+    shards = Shards.of(view.shards)
     if update.full:  # A new watch, perhaps of a restarted node: nothing older counts.
         present = {facts.shard_id for facts in update.shards}
         gone = [shard_id for shard_id in shards if shard_id not in present]
@@ -170,27 +189,26 @@ def _shards(
         gone = list(update.gone_shards)
     nodes = tuple(node if item.name == node.name else item for item in view.nodes)
     live = reachable(nodes, at_s)
+    news: dict[int, ShardView] = {}
+    ended: set[int] = set()
     for shard_id in gone:
-        _forget(shards, shard_id, node.name)
-        if shard_id in shards:
-            shards[shard_id] = judge_shard(shards[shard_id], live, at_s)
+        shard = shards.get(shard_id)
+        if shard is None or node.name not in shard.replicas:
+            continue
+        left = {key: replica for key, replica in shard.replicas.items() if key != node.name}
+        if left:
+            news[shard_id] = judge_shard(shard, live, at_s, MappingProxyType(left))
+        else:
+            ended.add(shard_id)
+    known_ids: Names = {(): ()}
     for facts in update.shards:
-        shard = shards.get(facts.shard_id) or _new_shard(facts.shard_id, at_s)
-        replicas = {**shard.replicas, node.name: _replica(facts, node.name, names)}
-        shard = replace(shard, replicas=MappingProxyType(dict(sorted(replicas.items()))))
-        shards[facts.shard_id] = judge_shard(shard, live, at_s)
-    return MappingProxyType(dict(sorted(shards.items())))
-
-
-def _forget(shards: dict[int, ShardView], shard_id: int, name: str) -> None:
-    shard = shards.get(shard_id)
-    if shard is None or name not in shard.replicas:
-        return
-    left = {key: replica for key, replica in shard.replicas.items() if key != name}
-    if left:
-        shards[shard_id] = replace(shard, replicas=MappingProxyType(left))
-    else:
-        del shards[shard_id]
+        known = None if facts.shard_id in ended else shards.get(facts.shard_id)
+        shard = news.get(facts.shard_id) or known or _new_shard(facts.shard_id, at_s)
+        replicas = {**shard.replicas, node.name: _replica(facts, node.name, names, known_ids)}
+        if node.name not in shard.replicas:
+            replicas = dict(sorted(replicas.items()))
+        news[facts.shard_id] = judge_shard(shard, live, at_s, MappingProxyType(replicas))
+    return shards.after(news, ended) if news or ended else shards
 
 
 def _new_shard(shard_id: int, at_s: float) -> ShardView:
@@ -207,11 +225,19 @@ def _new_shard(shard_id: int, at_s: float) -> ShardView:
     )
 
 
-def _replica(facts: observe_pb2.ShardFacts, name: str, names: dict[str, str]) -> ReplicaView:
-    def of(ids: list[str]) -> tuple[str, ...]:
-        return tuple(sorted(names.get(node_id, node_id) for node_id in ids))
+def _replica(
+    facts: observe_pb2.ShardFacts, name: str, names: dict[str, str], known: Names
+) -> ReplicaView:
+    def of(ids: Iterable[str]) -> tuple[str, ...]:
+        key = tuple(ids)
+        if key not in known:
+            known[key] = tuple(sorted(names.get(node_id, node_id) for node_id in key))
+        return known[key]
 
-    match = {names.get(node_id, node_id): at for node_id, at in facts.match_index.items()}
+    match = NO_MATCH
+    if facts.match_index:
+        found = {names.get(node_id, node_id): at for node_id, at in facts.match_index.items()}
+        match = MappingProxyType(dict(sorted(found.items())))
     return ReplicaView(
         node=name,
         role=facts.role,
@@ -223,10 +249,10 @@ def _replica(facts: observe_pb2.ShardFacts, name: str, names: dict[str, str]) ->
         last_index=facts.last_index,
         last_term=facts.last_term,
         snapshot_index=facts.snapshot_index,
-        voters=of(list(facts.voters)),
-        outgoing=of(list(facts.outgoing)),
-        learners=of(list(facts.learners)),
-        match_index=MappingProxyType(dict(sorted(match.items()))),
+        voters=of(facts.voters),
+        outgoing=of(facts.outgoing),
+        learners=of(facts.learners),
+        match_index=match,
     )
 
 

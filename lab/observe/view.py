@@ -8,6 +8,14 @@ from types import MappingProxyType
 
 from lab.faults import Fault
 
+AGE = "{age}"
+"""Stands in a sentence for how long something is so: ages grow, and the sentence stays."""
+
+
+def with_age(sentence: str, age_s: float) -> str:
+    """Return *sentence* with the age where it says `AGE`: `no leader 2.1 s`."""
+    return sentence.replace(AGE, f"{max(0.0, age_s):.1f} s") if AGE in sentence else sentence
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkView:
@@ -77,13 +85,17 @@ class ShardView:
 
     shard_id: int
     status: str  # ok, lagging, electing, no-leader, no-quorum, empty
-    why: str  # One sentence, empty when ok: `no leader 2.1 s · 2/5 voters live`.
+    why: str  # One sentence, empty when ok: `no leader {age} · 2/5 voters live`, see `why_at`.
     leader: str | None  # By the newest term that a reachable node claims to lead.
     term: int
     commit_index: int  # The highest reported.
     replicas: Mapping[str, ReplicaView]  # By node name.
     voters: tuple[str, ...]
     since_s: float  # Wall clock since when `status` holds.
+
+    def why_at(self, now_s: float) -> str:
+        """Return `why` with the age that it has at *now_s*."""
+        return with_age(self.why, now_s - self.since_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from textual.widgets import Input
 
+from lab.observe.shards import Shards
 from lab.report.gather import Report
 from lab.tui import story
 from lab.tui.filters import Filter
@@ -160,8 +161,7 @@ class Actions(Rewind):
                 if scene.shards_filter.shard(shard, shard_name(number))
             ]
         else:
-            sick = (trouble.shard_id for trouble in scene.summary.troubles)
-            wanted = sorted(number for number in sick if number is not None)
+            wanted = sorted(Shards.of(scene.view.shards).sick)
         if not wanted:
             self.notify("No shard matches." if scene.shards_filter else "No shard is in trouble.")
             return

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.observe.view import EventView, LogLineView, ShardView
+from lab.observe.view import EventView, LogLineView, ShardView, with_age
 
 _COMPARED = re.compile(r"(shard|term|lag|commit|last)(<=|>=|<|>|=)(\d+)")
 _UNFINISHED = re.compile(r"(shard|term|lag|commit|last)(<=|>=|<|>|=)?")
@@ -53,7 +53,7 @@ def _of_shard(word: str, shard: ShardView, name: str) -> bool:
         return shard.status == word
     if re.fullmatch(r"n\d+", word):
         return shard.leader == word
-    return word in f"{name} {shard.status} {shard.why} {shard.leader or ''}".lower()
+    return word in f"{name} {shard.status} {with_age(shard.why, 0.0)} {shard.leader or ''}".lower()
 
 
 def _number_of(field: str, shard: ShardView) -> int:

@@ -241,7 +241,7 @@ def bindings() -> list[Binding]:
 def filled(scene: Scene | None) -> Mapping[str, str]:
     """Return what the braces stand for, given what is selected."""
     node = scene.view.node(scene.node or "") if scene else None
-    link = scene.link if scene and scene.link else ("n1", "n2")
+    link = scene.link if scene and scene.link else ("one node", "another")
     arrow = scene.look.glyphs.arrow if scene else "→"
     cut = scene is not None and link in scene.summary.cut_links
     return {
@@ -250,9 +250,9 @@ def filled(scene: Scene | None) -> Mapping[str, str]:
         "pause": "resume" if node and node.state == "paused" else "pause",
         "stop": "start" if node and is_down(node) else "stop",
         "shard": shard_name(scene.shard_id) if scene and scene.shard_id is not None else "shard",
-        "link": f"{link[0]}{arrow}{link[1]}",
+        "link": f"{link[0]}{arrow}{link[1]}" if scene and scene.link else "link",
         "cut": "heal" if cut else "cut",
-        "both": f"{link[0]}{scene.look.glyphs.move if scene else '⇄'}{link[1]}",
+        "both": f"{link[0]}{scene.look.glyphs.move}{link[1]}" if scene and scene.link else "link",
         "sender": link[0],
         "receiver": link[1],
         "target": transfer_target(scene) or "another voter",

@@ -73,6 +73,7 @@ def _rhythm(text: str) -> Trouble:
     return Rhythm(period_s=_number(text, 0.2, 600, "seconds"))
 
 
+LABEL = 21  # Cells: `transfer s0017 to n2` fits.
 RESTART = "until it is restarted: a store never goes on after a failed sync"
 MENU: tuple[Entry, ...] = (
     Entry(key="K", kind=FaultKind.KILL, label="kill {node}", expects="", action="kill"),
@@ -138,7 +139,7 @@ def lines(
         expected = None if why_not else consequence_of(scene, entry)
         if expected is not None and expected.harms:
             expects = f"[$error]{expects}[/]"
-        found.append((entry.key, f"{label:26} {expects}", None if why_not else entry))
+        found.append((entry.key, f"{label:{LABEL}} {expects}", None if why_not else entry))
     return found
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from types import MappingProxyType
 
 from lab.faults import FaultKind
@@ -11,12 +12,22 @@ from lab.observe.account import Account
 from lab.observe.deck import Recorded
 from lab.observe.history import PhiHistory
 from lab.observe.judge import SILENT_S
-from lab.observe.view import ClusterView, LinkView, NodeView, ReplicaView, ShardView
+from lab.observe.shards import Shards
+from lab.observe.view import (
+    AGE,
+    ClusterView,
+    LinkView,
+    NodeView,
+    ReplicaView,
+    ShardView,
+    with_age,
+)
 from lab.tui.filters import Filter
 from lab.tui.paint import Look, span_s
 from lab.workload.view import LoadView
 
 DEFAULT_THRESHOLD = 12.0
+MOST_TROUBLES = 400  # Kept of shards; the shards page has them all.
 _WORST = {"no-quorum": 0, "no-leader": 1, "electing": 2, "lagging": 3, "empty": 4, "ok": 9}
 _SIGNS = "123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -39,9 +50,14 @@ class Trouble:
     rank: int  # 0 is worst.
     sign: str
     name: str
-    text: str
+    text: str  # See `text_at`.
     shard_id: int | None = None
     node: str | None = None
+    since_s: float = 0.0
+
+    def text_at(self, now_s: float) -> str:
+        """Return the text with the age that the trouble has at *now_s*."""
+        return with_age(self.text, now_s - self.since_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +69,8 @@ class Summary:
     numbers: Mapping[str, int]  # Name -> place in the list, for colours.
     leads: Mapping[str, int]
     led: int
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[Trouble, ...]  # The worst first; of many, only so many (`MOST_TROUBLES`).
+    sick: int  # How many there are in all.
     up: int
     threshold: float
     commits_per_s: float
@@ -191,19 +208,21 @@ def summarise(view: ClusterView, before: tuple[ClusterView, Summary] | None = No
         for node in view.nodes
     }
     if before is not None and before[0].shards is view.shards:
-        leads, led = before[1].leads, before[1].led
+        leads = before[1].leads
         sick = tuple(trouble for trouble in before[1].troubles if trouble.shard_id is not None)
+        total = before[1].sick - (len(before[1].troubles) - len(sick))
     else:
-        leads, led = _leads(view)
-        sick = _sick_shards(view)
-    troubles = [*_sick_nodes(view, conditions), *sick]
+        shards = Shards.of(view.shards)
+        leads, sick, total = shards.leads, _sick_shards(shards), len(shards.sick)
+    sick_nodes = _sick_nodes(view, conditions)
     return Summary(
         conditions=MappingProxyType(conditions),
         phis=MappingProxyType(phis),
         numbers=MappingProxyType({node.name: place for place, node in enumerate(view.nodes)}),
         leads=leads,
-        led=led,
-        troubles=tuple(sorted(troubles, key=lambda trouble: trouble.rank)),
+        led=sum(leads.values()),
+        troubles=tuple(sorted([*sick_nodes, *sick], key=lambda trouble: trouble.rank)),
+        sick=len(sick_nodes) + total,
         up=sum(condition.reporting for condition in conditions.values()),
         threshold=threshold,
         commits_per_s=_commit_rate(view, conditions),
@@ -217,18 +236,13 @@ def _commit_rate(view: ClusterView, conditions: Mapping[str, Condition]) -> floa
     return max(live, default=0.0)
 
 
-def _leads(view: ClusterView) -> tuple[Mapping[str, int], int]:
-    leads: dict[str, int] = {}
-    for shard in view.shards.values():
-        if shard.leader is not None and shard.status in ("ok", "lagging"):
-            leads[shard.leader] = leads.get(shard.leader, 0) + 1
-    return MappingProxyType(leads), sum(leads.values())
-
-
-def _sick_shards(view: ClusterView) -> tuple[Trouble, ...]:
+def _sick_shards(shards: Shards) -> tuple[Trouble, ...]:
     signs = {"electing": "electing", "lagging": "lagging", "empty": "nothing"}
-    sick = [shard for shard in view.shards.values() if shard.status != "ok"]
-    sick.sort(key=lambda shard: (_WORST.get(shard.status, 1), shard.since_s, shard.shard_id))
+    sick = nsmallest(
+        MOST_TROUBLES,
+        shards.sick.values(),
+        key=lambda shard: (_WORST.get(shard.status, 1), shard.since_s, shard.shard_id),
+    )
     return tuple(
         Trouble(
             rank=_WORST.get(shard.status, 1),
@@ -236,6 +250,7 @@ def _sick_shards(view: ClusterView) -> tuple[Trouble, ...]:
             name=shard_name(shard.shard_id),
             text=shard.why or shard.status,
             shard_id=shard.shard_id,
+            since_s=shard.since_s,
         )
         for shard in sick
     )
@@ -272,6 +287,11 @@ def _touched(view: ClusterView, name: str) -> bool:
 def shard_name(shard_id: int) -> str:
     """Return a shard's name on the screen: s0017."""
     return f"s{shard_id:04d}"
+
+
+def tenths(scene: Scene, shards: Iterable[ShardView]) -> int:
+    """Return what to depend on for the ages that *shards* show: the time, or 0 without ages."""
+    return int(scene.view.now_s * 10) if any(AGE in shard.why for shard in shards) else 0
 
 
 def lag(shard: ShardView, replica: ReplicaView) -> int:

@@ -22,16 +22,29 @@ PATIENCE_S = 40.0
 
 
 class Terminal:
-    """Run `python ARGUMENTS...` on the far side of a pty; `close` ends it, whatever it does."""
+    """
+    Run `python ARGUMENTS...` on the far side of a pty; `close` ends it, whatever it does.
 
-    def __init__(self, *arguments: str, state: Path, columns: int = 80, lines: int = 24) -> None:
+    The packages that it imports are those below *root*, where it also stands.
+    """
+
+    def __init__(
+        self,
+        *arguments: str,
+        state: Path,
+        columns: int = 80,
+        lines: int = 24,
+        root: Path = ROOT,
+    ) -> None:
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         self._master, slave = pty.openpty()
         size = struct.pack("HHHH", lines, columns, 0, 0)
         fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(state)}
+        environment = {**os.environ, "PYTHONPATH": str(root), "XDG_STATE_HOME": str(state)}
+        for size_of_ours in ("COLUMNS", "LINES"):  # They would win over the pty's.
+            environment.pop(size_of_ours, None)
         environment |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "TEXTUAL_ANIMATIONS": "none"}
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -40,7 +53,7 @@ class Terminal:
             stderr=slave,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            cwd=ROOT,
+            cwd=root,
             env=environment,
         )
         os.close(slave)

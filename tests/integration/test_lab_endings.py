@@ -10,11 +10,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 
 from lab.cluster import runs
 from lab.cluster.local import LocalCluster
+from lolraft.rpc.pb import observe_pb2, observe_pb2_grpc
 from tests.integration.local_lab import Lab, left_over, node_processes
 from tests.integration.terminal import PATIENCE_S, ROOT, Terminal
 
@@ -47,6 +51,14 @@ def gone() -> None:
     while left_over()[0] and time.monotonic() < end_s:
         time.sleep(0.02)
     assert left_over() == NOTHING
+
+
+def processes_end() -> None:
+    """Wait until no node runs any more: they die with their lab."""
+    end_s = time.monotonic() + PATIENCE_S
+    while node_processes(runs.state_directory()) and time.monotonic() < end_s:
+        time.sleep(0.02)
+    assert node_processes(runs.state_directory()) == []
 
 
 def heal() -> str:
@@ -151,6 +163,112 @@ def test_a_signal_while_the_cluster_starts(state: Path) -> None:
         terminal.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_a_lab_that_dies_while_its_cluster_starts(state: Path, number: signal.Signals) -> None:
+    terminal = Terminal("-m", "lab", "--backend", "local", state=state)
+    try:
+        terminal.until(lambda text: "starting 3 local processes" in text)
+        terminal.process.send_signal(number)
+        terminal.wait()
+        processes_end()
+        heal()
+        gone()
+    finally:
+        terminal.close()
+
+
+BREAKS = """
+import lab.session
+from {module} import {name}
+
+def breaks(*arguments, **named):
+    raise RuntimeError("an error of ours")
+
+{name}.{method} = breaks
+import lab.__main__
+raise SystemExit(lab.__main__.main(["--backend", "local"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "method"),
+    [
+        ("lab.observe.watch", "Watcher", "start"),  # Before the screen,
+        ("lab.tui.desk", "Desk", "show"),  # on it, at every picture,
+        ("lab.tui.app", "LabApp", "action_faults"),  # and at a key.
+    ],
+)
+def test_an_error_of_ours_leaves_nothing(state: Path, module: str, name: str, method: str) -> None:
+    program = BREAKS.format(module=module, name=name, method=method)
+    terminal = Terminal("-c", program, state=state)
+    try:
+        if method == "action_faults":
+            terminal.until(lambda text: "leaders 1/1" in text)
+            terminal.press("f")
+        terminal.wait()
+        assert b"an error of ours" in terminal.raw
+        gone()
+    finally:
+        terminal.close()
+        for process in node_processes(runs.state_directory()):
+            os.kill(process, signal.SIGKILL)
+
+
+SPLIT = """
+title Split
+shows Nothing that could stay.
+split n1 | n2 n3
+pause n2
+wait 60s
+"""
+
+
+@pytest.mark.parametrize("how", ["screen", "--plain", "--headless"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_scenario_that_is_cut_short(state: Path, how: str, number: signal.Signals) -> None:
+    story = state / "split.txt"
+    story.write_text(SPLIT.strip())
+    more = () if how == "screen" else (how,)
+    arguments = ("-m", "lab", "--backend", "local", "--scenario", str(story), *more)
+    terminal = Terminal(*arguments, state=state, columns=140, lines=45)
+    try:
+        terminal.until(lambda text: "wait 60s" in text)
+        assert len(node_processes(runs.state_directory())) == 3
+        terminal.process.send_signal(number)
+        status = terminal.wait()
+        if number is signal.SIGKILL:
+            processes_end()
+            assert "healed 1" in heal()
+        elif how == "--plain":
+            assert status == 128 + number
+        assert b"Traceback" not in terminal.raw
+        gone()
+    finally:
+        terminal.close()
+
+
+async def rules_of(node: runs.NodeRun) -> observe_pb2.FaultState:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{node.port}") as channel:
+        stub: Any = observe_pb2_grpc.FaultsStub(channel)  # type: ignore[no-untyped-call]
+        state: observe_pb2.FaultState = await stub.Get(observe_pb2.GetFaults(), timeout=5.0)
+        return state
+
+
+def test_a_cluster_that_is_left_running_is_left_whole(lab: Terminal) -> None:
+    lab.press("x")
+    lab.until(lambda text: "you: cut" in text)
+    (run,) = runs.known_runs()
+    assert any(asyncio.run(rules_of(node)).rules.links for node in run.nodes)
+    lab.press("q")
+    lab.until(lambda text: "leave it running" in text)
+    lab.press("l")
+    assert lab.wait() == 0
+    (run,) = runs.known_runs()
+    assert not any(asyncio.run(rules_of(node)).rules.links for node in run.nodes)
+    assert "healed 1" in heal()
+    gone()
+
+
 def test_the_terminal_vanishes(lab: Terminal) -> None:
     lab.vanish()
     lab.wait()
@@ -162,9 +280,7 @@ def test_a_killed_lab_takes_its_nodes_along_and_heal_takes_the_rest(lab: Termina
     lab.until(lambda text: "paused" in text)
     lab.process.send_signal(signal.SIGKILL)
     lab.wait()
-    end_s = time.monotonic() + PATIENCE_S
-    while node_processes(runs.state_directory()) and time.monotonic() < end_s:
-        time.sleep(0.02)
+    processes_end()
     processes, files, data = left_over()
     assert (processes, len(files), len(data)) == ([], 1, 1)
     assert "healed 1" in heal()

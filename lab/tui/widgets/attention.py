@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lab.observe.view import AGE
 from lab.tui.paint import Line, cut
 from lab.tui.scene import Scene, Trouble, shard_name
 from lab.tui.widgets.panel import ListPanel
-
-_FEW = 400  # Rows kept in the list; the shards page has them all.
 
 
 class AttentionPanel(ListPanel):
@@ -18,8 +17,13 @@ class AttentionPanel(ListPanel):
     KEYS = "attention"
 
     def inputs(self, scene: Scene) -> tuple[object, ...]:
-        """Depend on the troubles and the selected shard."""
-        return (scene.summary.troubles, scene.shards_filter, scene.shard_id, scene.node)
+        """Depend on the troubles, on how old they look, and on the selected shard."""
+        aged = any(AGE in trouble.text for trouble in self._in_sight(scene))
+        return (scene.summary.troubles, scene.summary.sick, scene.shards_filter, scene.shard_id,
+                scene.node, int(scene.view.now_s * 10) if aged else 0)  # fmt: skip
+
+    def _in_sight(self, scene: Scene) -> Sequence[Trouble]:
+        return self.rows(scene)[self.top : self.top + self.size.height]
 
     def rows(self, scene: Scene) -> Sequence[Trouble]:
         """Return the troubles that pass the filter."""
@@ -30,7 +34,7 @@ class AttentionPanel(ListPanel):
                 for trouble in troubles
                 if trouble.shard_id is None or self._passes(scene, trouble.shard_id)
             )
-        return troubles[:_FEW]
+        return troubles
 
     def _passes(self, scene: Scene, shard_id: int) -> bool:
         shard = scene.view.shards.get(shard_id)
@@ -44,11 +48,14 @@ class AttentionPanel(ListPanel):
         sign = getattr(look.glyphs, item.sign)
         line = Line(look.glyphs.cursor if here else " ", look.warn)
         line.add(f" {sign} ", ground).add(f" {item.name} ", look.strong)
-        return line.add(cut(item.text, width - line.width), look.text if here else look.dim)
+        return line.add(
+            cut(item.text_at(scene.view.now_s), width - line.width), look.text if here else look.dim
+        )
 
     def title(self, scene: Scene, total: int) -> Line:
         """Name the list and its length."""
         line = Line("needs attention", scene.look.text)
+        total = total if scene.shards_filter else scene.summary.sick
         return line.add(f" · {total}", scene.look.harm) if total else line
 
     def nothing(self, scene: Scene) -> str:
@@ -61,6 +68,7 @@ class AttentionPanel(ListPanel):
 
     def foot(self, scene: Scene, total: int) -> str:
         """Say how many rows are out of sight."""
+        total = total if scene.shards_filter else scene.summary.sick
         below = total - self.top - max(0, self.size.height - 2)
         return f"+ {below} more · / filters" if below > 0 else ""
 

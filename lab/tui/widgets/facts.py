@@ -64,7 +64,10 @@ class ShardFacts(Panel):
 
 def _since(scene: Scene) -> str:
     shard = scene.shard
-    return span_s(scene.view.now_s - shard.since_s) if shard is not None else ""
+    if shard is None:
+        return ""
+    now_s = scene.view.now_s
+    return shard.why_at(now_s) or span_s(now_s - shard.since_s)
 
 
 def _sentence(scene: Scene, shard: ShardView, width: int) -> Line:
@@ -79,7 +82,8 @@ def _sentence(scene: Scene, shard: ShardView, width: int) -> Line:
             line.add(f" · {members}", look.dim)
         return line
     harm = shard.status in ("no-quorum", "no-leader")
-    return line.add(cut(shard.why or shard.status, width - 2), look.harm if harm else look.warn)
+    why = shard.why_at(scene.view.now_s) or shard.status
+    return line.add(cut(why, width - 2), look.harm if harm else look.warn)
 
 
 def _replica(

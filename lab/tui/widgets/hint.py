@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.tui.keys import filled
-from lab.tui.paint import Line
+from lab.tui.paint import Line, cut
 from lab.tui.scene import Pace, Place, Scene, majority_lost_by
 from lab.tui.widgets.panel import Page, Panel
 
@@ -16,7 +16,7 @@ def hint_line(scene: Scene, room: int) -> Line:
     look = scene.look
     told = _story(scene)
     if told:
-        return Line().add(" ", look.faint).add(told[: room - 2], look.key)
+        return Line().add(" ", look.faint).add(cut(told, room - 3), look.key)
     if scene.place is not None and scene.is_past:
         return _of_the_past(scene, scene.place, room)
     if scene.pace is not None and scene.hands_off:

@@ -125,7 +125,7 @@ class RolesPanel(ListPanel):
         name = scene.node or ""
         return [
             shard
-            for number, shard in sorted(scene.view.shards.items())
+            for number, shard in scene.view.shards.items()  # By their ids.
             if name in shard.replicas
             and (not scene.shards_filter or scene.shards_filter.shard(shard, shard_name(number)))
         ]

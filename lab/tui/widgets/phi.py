@@ -29,7 +29,7 @@ class PhiPanel(Panel):
         look = scene.look
         link = suspect_link(scene)
         if link is None:
-            words = " no node has heard of another yet: phi starts with the first heartbeats"
+            words = " no node has heard another yet: phi starts with the first heartbeat"
             return Page(lines=[Line(words, look.dim)], title=Line(look.glyphs.phi, look.text))
         title = Line(f"{look.glyphs.phi} of ", look.text).add(link.sender, look.strong)
         title.add(" seen by ", look.text).add(link.receiver, look.strong)

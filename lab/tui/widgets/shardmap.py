@@ -5,11 +5,12 @@ from __future__ import annotations
 from rich.style import Style
 
 from lab.observe.view import ShardView
-from lab.tui.paint import Line, Look, count, ink
-from lab.tui.scene import Scene, replica_sign, shard_name, worst_lag
+from lab.tui.paint import Line, count, ink
+from lab.tui.scene import Scene, replica_sign, shard_name, tenths, worst_lag
 from lab.tui.widgets.panel import Page, Panel
 
 STEPS = (1, 2, 3, 4, 5, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200)
+MOST_LISTED = 12  # More are a map.
 _RANKS = {"no-quorum": 0, "no-leader": 0, "electing": 1, "lagging": 2, "empty": 3, "ok": 4}
 
 
@@ -29,8 +30,12 @@ class ShardMap(Panel):
         """Depend on the shards, the selected one, and what colours them."""
         return (
             scene.view.shards, scene.shard_id, scene.colouring, scene.shards_filter,
-            scene.summary.leads, tuple(scene.summary.numbers),
+            scene.summary.leads, tuple(scene.summary.numbers), self._ages(scene),
         )  # fmt: skip
+
+    def _ages(self, scene: Scene) -> int:
+        shards = scene.view.shards
+        return tenths(scene, shards.values()) if len(shards) <= MOST_LISTED else 0
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
         """Paint a list of lines while they all fit, else the map."""
@@ -38,10 +43,10 @@ class ShardMap(Panel):
             self._known = scene.view.shards
             self._ids = sorted(scene.view.shards)
         if not self._ids:
-            words = Line(" no shard has reported yet: nodes say what they host when they are up")
+            words = Line(" no shard has reported yet: a node that is up says what it hosts")
             words.spans = [*Line(words.plain, scene.look.dim).spans]
             return Page(lines=[words], title=Line("shards", scene.look.text))
-        if len(self._ids) <= height and width >= 44 and len(self._ids) <= 12:
+        if len(self._ids) <= height and width >= 44 and len(self._ids) <= MOST_LISTED:
             self._grid = (1, 1, 0, width)
             lines = [_listed(scene, scene.view.shards[number], width) for number in self._ids]
             return Page(lines=lines, title=_title(scene, len(self._ids), 1, listed=True))
@@ -198,7 +203,8 @@ def _title(scene: Scene, total: int, per: int, *, listed: bool) -> Line:
         return line
     meaning = {"leader": "leader", "term": "term's last digit", "lag": "digits of lag"}
     if scene.narrow and per > 1:
-        return line.add(f" · worst of {per}", look.text)
+        few = f"{total // 1_000}k" if total >= 10_000 else count(total)
+        return Line("shards ", look.text).add(few, look.dim).add(f" · worst of {per}", look.text)
     line.add(f" · cell = {meaning[scene.colouring]}", look.text)
     return line.add(f" · worst of {per} per cell", look.text) if per > 1 else line
 
@@ -236,10 +242,11 @@ def _listed(scene: Scene, shard: ShardView, width: int) -> Line:
     for name in shard.replicas:
         tone = look.text if scene.condition(name).reporting else look.faint
         line.add(f" {replica_sign(scene, shard.replicas[name])}", tone)
-    return line.add("  ").extend(_status(look, shard))
+    return line.add("  ").extend(_status(scene, shard))
 
 
-def _status(look: Look, shard: ShardView) -> Line:
+def _status(scene: Scene, shard: ShardView) -> Line:
+    look, why = scene.look, shard.why_at(scene.view.now_s)
     if shard.status == "ok":
         return Line(f"{look.glyphs.good} ok", look.well)
-    return Line(shard.why or shard.status, look.harm if _rank(shard) == 0 else look.warn)
+    return Line(why or shard.status, look.harm if _rank(shard) == 0 else look.warn)

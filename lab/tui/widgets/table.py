@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from lab.observe.view import ShardView
 from lab.tui.paint import Line, count, cut, ink
-from lab.tui.scene import Scene, lag, replica_sign, shard_name, worst_lag
+from lab.tui.scene import Scene, lag, replica_sign, shard_name, tenths, worst_lag
 from lab.tui.widgets.panel import ListPanel
 
 _RANK = {"no-quorum": 0, "no-leader": 1, "electing": 2, "lagging": 3, "empty": 4}
@@ -37,7 +37,10 @@ class ShardTable(ListPanel):
         """Depend on shards, filter, order and the selected one."""
         conditions = tuple((n, c.reporting) for n, c in scene.summary.conditions.items())
         return (scene.view.shards, scene.shards_filter, scene.order, scene.descending,
-                scene.shard_id, conditions)  # fmt: skip
+                scene.shard_id, conditions, tenths(scene, self._in_sight(scene)))  # fmt: skip
+
+    def _in_sight(self, scene: Scene) -> Sequence[ShardView]:
+        return self.rows(scene)[self.top : self.top + self.size.height]
 
     def rows(self, scene: Scene) -> Sequence[ShardView]:
         """Return the shards that pass, in order; worked out once a picture."""
@@ -122,7 +125,10 @@ class ShardTable(ListPanel):
             sign = glyphs.no_leader if harm else glyphs.electing
             sign = glyphs.lagging if item.status == "lagging" else sign
             line.add(f"{sign} ", look.harm if harm else look.warn)
-            line.add(cut(item.why or item.status, max(8, width - line.width)), look.text)
+            line.add(
+                cut(item.why_at(scene.view.now_s) or item.status, max(8, width - line.width)),
+                look.text,
+            )
         if chosen:
             line.spans = list(line.strip(width, ink(None, look.palette.bar)))
             line.width = width

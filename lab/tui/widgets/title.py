@@ -22,7 +22,7 @@ class TitleLine(Panel, can_focus=False):
         return (
             view.title, scene.held, scene.place, scene.pace, scene.recorded, view.verdict,
             view.verdict_why, view.violation, summary.up, len(view.nodes),
-            summary.led, len(view.shards), len(summary.troubles), len(view.faults),
+            summary.led, len(view.shards), summary.sick, len(view.faults),
             rate(summary.commits_per_s), scene.load.running, scene.load.verdict.word,
             int(scene.load.verdict.judged_until_s),
         )  # fmt: skip
@@ -78,7 +78,7 @@ class TitleLine(Panel, can_focus=False):
         verdict = self._verdict(scene)
         nodes = _ratio("nodes", summary.up, len(view.nodes), look)
         leaders = _ratio("leaders", summary.led, len(view.shards), look)
-        troubles = len(summary.troubles)
+        troubles = summary.sick
         attention = Line(f"! {count(troubles)}", look.harm if troubles else look.well)
         parts = [(0, verdict)] if view.shards else []
         parts += [(1, nodes), (2, leaders), (3, attention)]
@@ -112,12 +112,14 @@ class TitleLine(Panel, can_focus=False):
     def _alarm(self, scene: Scene, width: int) -> Line:
         look = scene.look
         broken, style = scene.view.violation, look.alarm("harm")
-        line = Line(f" ! UNSAFE  {scene.view.verdict_why}", style)
+        *_, shortest = held = _held(scene) or ("",)
+        room = width - len(shortest)
+        line = Line(cut(f" ! UNSAFE  {scene.view.verdict_why}", room - 1), style)
         if broken is not None:
-            line.add(f"  {clock_time(broken.at_s)}", style)
-            if line.width + len(broken.rule) + 14 <= width:
-                line.add(f"  {broken.rule}", style)
-        for words in _held(scene):
+            for more, least in ((clock_time(broken.at_s), len(shortest)), (broken.rule, 12)):
+                if line.width + len(more) + 2 + least <= width:
+                    line.add(f"  {more}", style)
+        for words in held:
             if line.width + len(words) <= width:
                 return line.right(Line(words, style), width).to(width, style)
         return line.to(width, style)
@@ -143,9 +145,9 @@ def _held(scene: Scene) -> tuple[str, ...]:
     """Return how a held alarm says so, the longest first."""
     place = scene.place
     if scene.pace is not None and scene.pace.ended and not scene.is_past:
-        return ("time stands for good ",)
+        return ("time stands for good ", "OVER ")
     if place is None:
-        return ("HELD z goes on ",) if scene.held else ()
+        return ("HELD z goes on ", "HELD ") if scene.held else ()
     if place.replay:
         of = f"{watch_s(place.at_s)} of {watch_s(place.length_s)}"
         return (f"REPLAY {of}  event {place.event}/{place.events} ", f"REPLAY {of} ", "REPLAY ")

@@ -89,10 +89,11 @@ def test_a_killed_leader_does_not_lead_and_stays_on_the_picture() -> None:
     view = fold(picture(), changed)
     shard = view.shards[0]
     assert (shard.leader, shard.status) == (None, "no-leader")
-    assert shard.why == "no leader 0.0 s · 2/3 voters live"
+    assert shard.why_at(view.now_s) == "no leader 0.0 s · 2/3 voters live"
     assert "n1" in shard.replicas
     later = fold(view, Ticked(at_s=11.5))
-    assert later.shards[0].why == "no leader 0.5 s · 2/3 voters live"
+    assert later.shards[0].why_at(later.now_s) == "no leader 0.5 s · 2/3 voters live"
+    assert later.shards is view.shards, "an age costs nothing"
 
 
 def test_a_silent_majority_is_no_quorum_and_says_what_brings_it_back() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from lab.observe.happenings import (
     Ticked,
     WatchBroke,
 )
+from lab.observe.shards import Shards
 from lab.observe.view import ClusterView, EventView
 from lolraft.rpc.pb import observe_pb2
 from tests.unit.lab.test_fold import IDS, NAMES, handles, picture, update
@@ -246,5 +246,12 @@ def test_no_report_however_odd_breaks_the_picture(happenings: list[Happening]) -
     for happening in happenings:
         view = fold(view, happening)
         assert view.verdict in ("SAFE", "UNSAFE", "UNKNOWN")
-        assert isinstance(view.shards, MappingProxyType)
         assert not math.isnan(view.now_s)
+        assert isinstance(view.shards, Shards)
+        whole = Shards(dict(view.shards))
+        assert list(view.shards) == sorted(view.shards)
+        assert (view.shards.sick, view.shards.leads) == (whole.sick, whole.leads)
+        for node in (one for one in view.nodes if one.reported_at_s is not None):
+            own = [one.replicas[node.name] for one in whole.values() if node.name in one.replicas]
+            leading = sum(replica.role == "leader" for replica in own)
+            assert (node.leading, node.following) == (leading, len(own) - leading)
