@@ -94,12 +94,12 @@ async def measure(options: argparse.Namespace, place: Path, results: Results) ->
     settings = settings_of(options)
     results.machine = machine(place)
 
-    def wanted(part: str) -> bool:
-        return not options.only or any(fnmatch.fnmatch(part, name) for name in options.only)
+    def wanted(*parts: str) -> bool:
+        return not options.only or any(fnmatch.filter(parts, name) for name in options.only)
 
-    async def attempt(part: str, what: Callable[[], Awaitable[None]]) -> None:
+    async def attempt(part: str, what: Callable[[], Awaitable[None]], *for_: str) -> None:
         try:
-            if wanted(part):
+            if wanted(part, *for_):
                 await what()
         except (BenchError, TimeoutError) as broken:
             say(f"{part}: {broken or 'took too long'}")
@@ -117,7 +117,7 @@ async def measure(options: argparse.Namespace, place: Path, results: Results) ->
         async def outages() -> None:
             results.outages += await measure_outages(lineup, settings, say)
 
-        await attempt("idle", idle)
+        await attempt("idle", idle, "shards")  # Which are compared with the empty node.
         for case in CASES:
             if wanted(case.key):
                 results.rows += await measure_case(case, lineup, settings, say)

@@ -75,6 +75,7 @@ def times_text(value: float | None) -> str:
 def tables(results: Results) -> list[Table]:
     """Return all that was measured."""
     made = [_overview(results, "write"), _overview(results, "read"), _details(results)]
+    made.append(_over_shards(results))
     made += [_outages(results), _idle(results), _recoveries(results), _ladders(results)]
     made.append(_goals(results))
     return [table for table in made if table.rows]
@@ -170,6 +171,26 @@ def _details(results: Results) -> Table:
         *dict.fromkeys(f"{row.system}, failed: {row.error}" for row in results.rows if row.error),
     ]
     return Table("Every case", head, rows, notes)
+
+
+def _over_shards(results: Results) -> Table:
+    """Compare writes over some shards with those to one shard of the same cluster."""
+    measured = {system.name for system in SYSTEMS}
+    found = [row for row in results.rows if row.system not in measured]
+    rows = []
+    for row in found:
+        alone = next(r for r in found if r.system == row.system and r.case.shards == 1)
+        rows.append(
+            (
+                row.system,
+                f"{row.case.shards:,}",
+                spread_text(row.rate()),
+                times_text(ratio(row.rate(), alone.rate())),
+                median_text(row.server_us()),
+            )
+        )
+    head = ("shards", "written to", "a second (min to max)", "of one shard", "server CPU us")
+    return Table("Writes spread over shards", head, rows)
 
 
 def _outages(results: Results) -> Table:

@@ -76,10 +76,11 @@ def _shards(results: Results) -> Iterator[Target]:
     spread = results.spread_ratio("write-256-shards-1000", "write-256", name)
     yield Target("writes over 1,000 shards, of those to one of them", 0.6, spread)
     many = [idle for idle in results.idle if idle.shards == MANY]
-    for idle in many or [None, None]:
-        state = "one node dead" if idle is not None and idle.one_dead else "idle"
+    for one_dead in (False, True):
+        idle = next((one for one in many if one.one_dead == one_dead), None)
+        state = "one node dead" if one_dead else "idle"
         text = f"{MANY:,} shards: {state}, above the empty node"
-        cpu, memory = (idle.above_cpu, idle.above_mib) if idle is not None else (None, None)
+        cpu, memory = (idle.above_cpu, idle.above_mib) if idle else (None, None)
         yield Target(text, 3.0, cpu, at_least=False, unit=" % of a core")
         yield Target(text, 120.0, memory, at_least=False, unit=" MiB")
     back = next((r for r in results.recoveries if r.shards == MANY), None)

@@ -1,0 +1,163 @@
+"""The load: as many callers as were asked for, and no latency that a slow client could hide."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from tests.bench import load
+from tests.bench.cases import Case
+from tests.bench.children import BenchError
+from tests.bench.clients import first_success
+from tests.bench.ladder import Ladder, Rung, rates, rung_of
+from tests.bench.load import apply_load
+from tests.bench.rounds import QUICK, Row, in_turn
+from tests.bench.work import READ, Outcome, Work
+
+SHORT = Work(callers=4, warm_s=0.1, run_s=0.3)
+
+
+class Fake:
+    """A system in memory that counts who is inside."""
+
+    def __init__(self) -> None:
+        self.inside = self.most = self.begun = self.reads = 0
+
+    async def write(self, number: int) -> object:
+        self.begun += 1
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        await asyncio.sleep(0)
+        self.inside -= 1
+        return None
+
+    async def read(self, number: int) -> object:
+        self.reads += 1
+        return await self.write(number)
+
+    async def insist(self) -> float:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+
+async def test_a_closed_loop_has_its_callers_and_counts_their_answers() -> None:
+    clients = [Fake(), Fake()]
+    outcome = await apply_load(clients, SHORT)
+    assert [client.most for client in clients] == [2, 2]
+    assert outcome.total == sum(client.begun for client in clients)
+    assert 0 < outcome.counted == outcome.times.total < outcome.total
+    assert (outcome.errors, outcome.run_s) == (0, SHORT.run_s)
+
+
+async def test_reads_are_reads() -> None:
+    client = Fake()
+    await apply_load([client], Work(operation=READ, warm_s=0, run_s=0.01))
+    assert client.reads == client.begun > 0
+
+
+@pytest.mark.parametrize("rate", [None, 400.0])
+async def test_failures_are_counted_with_the_first_ones_reason(rate: float | None) -> None:
+    class Failing(Fake):
+        async def write(self, number: int) -> object:
+            self.begun += 1
+            raise BenchError(f"no, {self.begun}")
+
+    client = Failing()
+    outcome = await apply_load([client], Work(rate=rate, warm_s=0.01, run_s=0.05))
+    assert outcome.errors == client.begun > 0
+    assert (outcome.counted, outcome.total, outcome.error) == (0, 0, "BenchError: no, 1")
+
+
+@pytest.mark.parametrize("rate", [None, 400.0])
+async def test_who_is_never_answered_is_given_up(
+    rate: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "LATE_S", 0.05)
+
+    class Wedged(Fake):
+        async def write(self, number: int) -> object:
+            self.begun += 1
+            return await asyncio.get_running_loop().create_future()
+
+    client = Wedged()
+    outcome = await apply_load([client], Work(callers=3, rate=rate, warm_s=0.01, run_s=0.05))
+    assert outcome.errors == client.begun >= 3
+    assert outcome.error.startswith("TimeoutError")
+
+
+def stand_still() -> None:
+    """Let nobody in this process begin anything."""
+    time.sleep(0.1)
+
+
+async def test_an_open_loop_counts_from_when_an_operation_was_due() -> None:
+    class Stalls(Fake):
+        async def write(self, number: int) -> object:
+            if self.begun == 5:
+                stand_still()
+            return await super().write(number)
+
+    client = Stalls()
+    outcome = await apply_load([client], Work(rate=500.0, warm_s=0.0, run_s=0.3))
+    assert outcome.total == client.begun
+    stalled_s = outcome.times.percentile(90)
+    assert stalled_s is not None
+    assert stalled_s > 0.03, "only the one that stalled was late: the others were hidden"
+
+
+async def test_of_many_attempts_the_first_success_counts() -> None:
+    tries = 0
+    never: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    async def attempt() -> float:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            return await never
+        if tries == 2:
+            raise BenchError("not yet")
+        return float(tries)
+
+    assert await first_success(attempt) == 3.0
+    assert never.cancelled(), "nobody waits for it any more"
+
+
+class FakePool:
+    """Writes down whose turn it is."""
+
+    def __init__(self, name: str, order: list[str], *, breaks: bool = False) -> None:
+        self.name, self.order, self.breaks = name, order, breaks
+
+    async def run(self, work: Work) -> Outcome:
+        self.order.append(self.name)
+        if self.breaks:
+            raise TimeoutError
+        return Outcome(counted=10, run_s=1.0)
+
+
+async def test_rounds_are_interleaved_and_who_begins_changes() -> None:
+    order: list[str] = []
+    ready = [(Row(case=Case(), system=n), FakePool(n, order, breaks=n == "c")) for n in "abc"]
+    await in_turn(ready, replace(QUICK, rounds=3), lambda line: None)
+    assert "".join(order) == "abc" + "ba" + "ab"
+    assert [len(row.outcomes) for row, _ in ready] == [3, 3, 0]
+    assert [row.why for row, _ in ready] == ["", "", "wedged"]
+
+
+def test_a_ladder_ends_where_it_bends() -> None:
+    ladder = Ladder(system="x")
+    assert ladder.goes_on
+    ladder.rungs.append(Rung(offered=100, answered=99, p50_ms=1, p99_ms=2))
+    assert ladder.goes_on
+    ladder.rungs.append(Rung(offered=200, answered=150, p50_ms=1, p99_ms=2))
+    assert not ladder.goes_on
+    steps = rates(5_000.0)
+    assert steps[0] < 500
+    assert 2_500 < steps[-1] <= 5_000
+    assert steps == sorted(set(steps))
+    assert rung_of(100.0, Outcome()) is None
