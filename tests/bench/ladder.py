@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.bench.children import BenchError
 from tests.bench.lineup import Lineup, Say
-from tests.bench.rounds import Settings
+from tests.bench.rounds import Settings, latency_ms
+from tests.bench.stats import Spread, spread
 from tests.bench.systems.base import Pool
 from tests.bench.work import Outcome, Work
 
 LOWEST = 250.0
-STEP = 1.6
+STEP = 2.0
 KEPT_UP = 0.9
 """Who answers less than this share of what is offered has bent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """One offered load, in operations a second, and what came back."""
+    """One offered load, in operations a second, and what came back in several rounds."""
 
     offered: float
-    answered: float
-    p50_ms: float
-    p99_ms: float
+    answered: Spread
+    p50_ms: Spread
+    p99_ms: Spread
 
     @property
     def bent(self) -> bool:
         """Return whether the system did not keep up."""
-        return self.answered < KEPT_UP * self.offered
+        return self.answered.median < KEPT_UP * self.offered
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,12 +47,13 @@ class Ladder:
         return not self.why and not (self.rungs and self.rungs[-1].bent)
 
 
-def rung_of(offered: float, outcome: Outcome) -> Rung | None:
-    """Return what an open loop came to; None where nothing was answered."""
-    p50_s, p99_s = outcome.times.percentile(50), outcome.times.percentile(99)
-    if p50_s is None or p99_s is None:
+def rung_of(offered: float, outcomes: Sequence[Outcome]) -> Rung | None:
+    """Return what the rounds of an open loop came to; None where nothing was answered."""
+    answered = spread([one.rate for one in outcomes])
+    p50_ms, p99_ms = latency_ms(outcomes, 50), latency_ms(outcomes, 99)
+    if answered is None or p50_ms is None or p99_ms is None:
         return None
-    return Rung(offered=offered, answered=outcome.rate, p50_ms=p50_s * 1e3, p99_ms=p99_s * 1e3)
+    return Rung(offered=offered, answered=answered, p50_ms=p50_ms, p99_ms=p99_ms)
 
 
 def rates(highest: float) -> list[float]:
@@ -72,25 +75,30 @@ async def measure_ladders(lineup: Lineup, settings: Settings, say: Say) -> list[
         except BenchError as broken:
             say(f"open loop, without {ladder.system}: {broken}")
     for rate in rates(settings.most_rate):
-        for ladder, pool in ready:
-            if ladder.goes_on:
-                await _climb(ladder, pool, rate, settings)
+        climbing = [(ladder, pool) for ladder, pool in ready if ladder.goes_on]
+        await _climb(climbing, rate, settings)
     for ladder, _ in ready:
         last = ladder.rungs[-1] if ladder.rungs else None
-        told = f"{last.answered:,.0f}/s of {last.offered:,.0f}/s" if last else ladder.why
+        told = f"{last.answered.median:,.0f}/s of {last.offered:,.0f}/s" if last else ladder.why
         say(f"{'open loop, until it bends':34} {ladder.system:22} {told}")
     return [ladder for ladder, _ in ready]
 
 
-async def _climb(ladder: Ladder, pool: Pool, rate: float, settings: Settings) -> None:
+async def _climb(climbing: Sequence[tuple[Ladder, Pool]], rate: float, settings: Settings) -> None:
+    """Offer *rate* to each in turn, for all rounds."""
     # `callers` says how many workers may share it.
     work = Work(callers=1_000, rate=rate, warm_s=settings.warm_s, run_s=settings.run_s)
-    try:
-        rung = rung_of(rate, await pool.run(work))
-    except (BenchError, TimeoutError) as broken:
-        ladder.why = str(broken) or "wedged"
-        return
-    if rung is None:
-        ladder.why = "nothing was answered in time"
-    else:
-        ladder.rungs.append(rung)
+    outcomes: dict[str, list[Outcome]] = {ladder.system: [] for ladder, _ in climbing}
+    for _ in range(settings.rounds):
+        for ladder, pool in climbing:
+            try:
+                if not ladder.why:
+                    outcomes[ladder.system].append(await pool.run(work))
+            except (BenchError, TimeoutError) as broken:
+                ladder.why = str(broken) or "wedged"
+    for ladder, _ in climbing:
+        rung = rung_of(rate, outcomes[ladder.system])
+        if rung is not None:
+            ladder.rungs.append(rung)
+        else:
+            ladder.why = ladder.why or "nothing was answered in time"

@@ -163,10 +163,15 @@ def latency(results: Results) -> str:
     lines = []
     for number, ladder in enumerate(results.ladders):
         for name, dashed in (("p50", False), ("p99", True)):
-            points = [
-                (rung.offered, rung.p99_ms if dashed else rung.p50_ms) for rung in ladder.rungs
-            ]
+            found = [rung.p99_ms if dashed else rung.p50_ms for rung in ladder.rungs]
+            offered = [rung.offered for rung in ladder.rungs]
             lines.append(
-                Line(name=f"{ladder.system}, {name}", points=points, dashed=dashed, colour=number)
+                Line(
+                    name=f"{ladder.system}, {name}",
+                    points=[(at, ms.median) for at, ms in zip(offered, found, strict=True)],
+                    reach=[(ms.low, ms.high) for ms in found],
+                    dashed=dashed,
+                    colour=number,
+                )
             )
     return chart("Latency of writes under load", "offered, writes a second", "ms", lines)

@@ -60,8 +60,7 @@ class Row:
 
     def latency_ms(self, percent: float) -> Spread | None:
         """Return a percentile of the latency."""
-        values = [one.times.percentile(percent) for one in self.outcomes]
-        return spread([value * 1e3 if value is not None else None for value in values])
+        return latency_ms(self.outcomes, percent)
 
     def server_us(self) -> Spread | None:
         """Return the CPU time of all three servers for one operation."""
@@ -95,6 +94,12 @@ class Row:
     def error(self) -> str:
         """Return the first failure's text."""
         return next((one.error for one in self.outcomes if one.error), "")
+
+
+def latency_ms(outcomes: Sequence[Outcome], percent: float) -> Spread | None:
+    """Return a percentile of the latency over several rounds."""
+    values = [one.times.percentile(percent) for one in outcomes]
+    return spread([value * 1e3 if value is not None else None for value in values])
 
 
 async def measure_case(case: Case, lineup: Lineup, settings: Settings, say: Say) -> list[Row]:

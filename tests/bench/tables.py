@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.bench.cases import NOT_ASKED, SYSTEMS
+from tests.bench.ladder import Ladder
 from tests.bench.results import REFERENCE, Results
 from tests.bench.rounds import Row
 from tests.bench.stats import Spread, ratio
@@ -238,14 +239,10 @@ def _recoveries(results: Results) -> Table:
 
 def _ladders(results: Results) -> Table:
     offered = sorted({rung.offered for ladder in results.ladders for rung in ladder.rungs})
-    rows = []
-    for rate in offered:
-        cells = []
-        for ladder in results.ladders:
-            rung = next((one for one in ladder.rungs if one.offered == rate), None)
-            text = DASH if rung is None else f"{number(rung.p50_ms)} / {number(rung.p99_ms)}"
-            cells.append(f"{text} ({rung.answered:,.0f}/s)" if rung and rung.bent else text)
-        rows.append([f"{rate:,.0f}/s", *cells])
+    rows = [
+        [f"{rate:,.0f}/s", *(_rung_text(ladder, rate) for ladder in results.ladders)]
+        for rate in offered
+    ]
     head = ["offered", *(ladder.system for ladder in results.ladders)]
     note = (
         "p50 / p99 in ms, counted from when a write was due (open loop); in parentheses what was"
@@ -253,3 +250,11 @@ def _ladders(results: Results) -> Table:
     )
     whys = [f"{ladder.system}: {ladder.why}" for ladder in results.ladders if ladder.why]
     return Table("Latency of writes under load", head, rows, [note, *whys])
+
+
+def _rung_text(ladder: Ladder, offered: float) -> str:
+    for rung in ladder.rungs:
+        if rung.offered == offered:
+            text = f"{median_text(rung.p50_ms)} / {median_text(rung.p99_ms)}"
+            return f"{text} ({median_text(rung.answered)}/s)" if rung.bent else text
+    return DASH

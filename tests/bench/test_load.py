@@ -12,9 +12,10 @@ from tests.bench import load
 from tests.bench.cases import Case
 from tests.bench.children import BenchError
 from tests.bench.clients import first_success
-from tests.bench.ladder import Ladder, Rung, rates, rung_of
+from tests.bench.ladder import Ladder, rates, rung_of
 from tests.bench.load import apply_load
 from tests.bench.rounds import QUICK, Row, in_turn
+from tests.bench.stats import Histogram
 from tests.bench.work import READ, Outcome, Work
 
 SHORT = Work(callers=4, warm_s=0.1, run_s=0.3)
@@ -152,12 +153,15 @@ async def test_rounds_are_interleaved_and_who_begins_changes() -> None:
 def test_a_ladder_ends_where_it_bends() -> None:
     ladder = Ladder(system="x")
     assert ladder.goes_on
-    ladder.rungs.append(Rung(offered=100, answered=99, p50_ms=1, p99_ms=2))
-    assert ladder.goes_on
-    ladder.rungs.append(Rung(offered=200, answered=150, p50_ms=1, p99_ms=2))
-    assert not ladder.goes_on
+    one = Histogram([0.001])
+    for answered, goes_on in (((9, 99, 100), True), ((150, 150, 200), False)):
+        rounds = [Outcome(counted=count, run_s=1.0, times=one) for count in answered]
+        rung = rung_of(100.0 if goes_on else 200.0, rounds)
+        assert rung is not None
+        ladder.rungs.append(rung)
+        assert ladder.goes_on is goes_on, "the median decides, not the one round that was slow"
     steps = rates(5_000.0)
     assert steps[0] < 500
     assert 2_500 < steps[-1] <= 5_000
     assert steps == sorted(set(steps))
-    assert rung_of(100.0, Outcome()) is None
+    assert rung_of(100.0, [Outcome()]) is None
