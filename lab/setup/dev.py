@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import stat
 import sys
@@ -87,10 +88,7 @@ def in_container(command: list[str]) -> list[str]:
     if SOCKET.exists():
         run += ["--volume", f"{SOCKET}:{SOCKET}"]
     if command[: len(LOOPS["bench"])] == LOOPS["bench"]:
-        # What it saves outlives the container, and its data lies on this machine's own disk.
-        for place in (Path(tempfile.gettempdir()), *_folder_of("--out", command)):
-            run += ["--volume", f"{place}:{place}"]
-        run += ["--env", f"TMPDIR={tempfile.gettempdir()}"]
+        run += _shared_by_bench(command)
     if os.getuid() == 0:
         run += ["--volume", f"{CACHE}:/root/.cache"]
     else:  # What is written into the tree belongs to who asked for it.
@@ -100,13 +98,17 @@ def in_container(command: list[str]) -> list[str]:
     return [*run, images.DEV_IMAGE, *command]
 
 
-def _folder_of(option: str, command: list[str]) -> list[Path]:
-    """Return the folder that follows *option*, made if need be: the daemon would make it root's."""
-    if option not in command[:-1]:
-        return []
-    folder = (ROOT / command[command.index(option) + 1]).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    return [folder]
+def _shared_by_bench(command: list[str]) -> list[str]:
+    """Let what it saves outlive the container, and its data lie on this machine's own disk."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--out", type=Path)
+    temporary, out = Path(tempfile.gettempdir()), parser.parse_known_args(command)[0].out
+    shared = ["--env", f"TMPDIR={temporary}", "--volume", f"{temporary}:{temporary}"]
+    if out is not None:
+        folder = (ROOT / out).resolve()
+        folder.mkdir(parents=True, exist_ok=True)  # If the daemon made it, it would be root's.
+        shared += ["--volume", f"{folder}:{folder}"]
+    return shared
 
 
 def environment_of(python: Path) -> dict[str, str]:

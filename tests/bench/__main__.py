@@ -23,7 +23,7 @@ from pathlib import Path
 
 from lolraft.runtime.loop import run
 from tests.bench import ladder, plot, proc
-from tests.bench.cases import CASES
+from tests.bench.cases import CASES, SYSTEMS
 from tests.bench.children import BenchError, workplace
 from tests.bench.idle import measure_idle, measure_shards
 from tests.bench.lineup import Lineup, open_lineup
@@ -52,11 +52,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--systems", nargs="+", default=[], metavar="NAME", help="such as lolraft etcd"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: a temporary folder")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="seen from the checkout; default: a temporary folder",
+    )
     options = parser.parse_args(arguments)
     for part in options.only:
         if not fnmatch.filter(PARTS, part):
             parser.error(f"no part is called {part!r}; there are {', '.join(PARTS)}")
+    names = [system.name for system in SYSTEMS]
+    for wish in options.systems:
+        if not any(name.lower().startswith(wish.lower()) for name in names):
+            parser.error(f"no system begins with {wish!r}; there are {'; '.join(names)}")
     return options
 
 
@@ -133,10 +142,12 @@ async def _many_shards(lineup: Lineup, settings: Settings, results: Results) -> 
         return
     await lineup.end_clusters()
     for shards in settings.shards:
-        idle, rows, recovery = await measure_shards(lineup, shards, empty, settings, say)
-        results.idle += idle
-        results.rows += rows
-        results.recoveries.append(recovery)
+        found = await measure_shards(lineup, shards, empty, settings, say)
+        results.idle += found.idle
+        results.rows += found.rows
+        results.recoveries.append(found.recovery)
+        if found.why:
+            results.missing[f"{shards:,} shards"] = found.why
 
 
 def save(results: Results, folder: Path) -> str:

@@ -20,7 +20,7 @@ PREFIX = "lolraft-bench-"
 LOCK = "lock"
 STOP_S = 5.0
 LINE_BYTES = 16 * 1024 * 1024
-LAST_LINES = 5
+LAST_LINES = 2
 
 
 class BenchError(Exception):

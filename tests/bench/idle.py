@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.bench import proc
+from tests.bench.children import BenchError
 from tests.bench.lineup import Lineup, Say
 from tests.bench.rounds import Row, Settings, measure_spread
 from tests.bench.systems import ours
@@ -40,9 +41,19 @@ class Recovery:
     """How long many shards took, in seconds, until each of them had accepted a write."""
 
     shards: int
-    after_death_s: float  # Those that the dead node led.
-    orphans: int
-    after_restart_s: float  # All of them, after all nodes were stopped and started.
+    after_death_s: float | None = None  # Those that the dead node led.
+    orphans: int = 0
+    after_restart_s: float | None = None  # All of them, after all nodes were stopped and started.
+
+
+@dataclass(slots=True, kw_only=True)
+class Hosting:
+    """What was seen of many shards; where something failed, what came before it."""
+
+    idle: list[Idle] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    recovery: Recovery
+    why: str = ""
 
 
 async def watch_idle(cluster: Cluster, system: str, shards: int, idle_s: float) -> Idle:
@@ -75,45 +86,57 @@ async def measure_idle(lineup: Lineup, settings: Settings, say: Say) -> list[Idl
 
 async def measure_shards(
     lineup: Lineup, shards: int, empty: Idle | None, settings: Settings, say: Say
-) -> tuple[list[Idle], list[Row], Recovery]:
+) -> Hosting:
     """Host *shards* on three nodes: idle, written to, with one node dead, and started again."""
     say(f"starting three nodes with {shards:,} shards")
     cluster = ours.LolraftCluster(lineup.place, f"lolraft-{shards}", shards)
     lineup.add_cluster(cluster)
+    found = Hosting(recovery=Recovery(shards=shards))
     try:
-        await cluster.start()
-        await cluster.all_led()
-        idle = [(await watch_idle(cluster, "lolraft", shards, settings.idle_s)).above(empty)]
-        rows = await measure_spread(lineup, cluster, settings, say)
-        client = await lineup.measured(ours.RAFT_CLIENT, cluster).pool(shards=shards)
-        await client.ask("touch", shards=list(range(shards)))
-        victim = await cluster.led()
-        orphans = sorted((await cluster.led_shards())[victim])
-        began_s = time.monotonic()
-        await cluster.nodes[victim].kill()
-        after_death_s = await client.ask("touch", shards=orphans) - began_s
-        dead = await watch_idle(cluster, "lolraft", shards, settings.idle_s)
-        dead.one_dead = True
-        idle.append(dead.above(empty))
-        await asyncio.gather(*(node.stop() for node in cluster.nodes))
-        began_s = time.monotonic()
-        await asyncio.gather(*(node.start() for node in cluster.nodes))
-        after_restart_s = await client.ask("touch", shards=list(range(shards))) - began_s
+        await _host(lineup, cluster, found, empty, settings, say)
+    except (BenchError, TimeoutError) as broken:
+        found.why = str(broken) or "took too long"
+        say(f"{shards:,} shards: {found.why}")
     finally:
         await cluster.close()
-    recovery = Recovery(
-        shards=shards,
-        orphans=len(orphans),
-        after_death_s=after_death_s,
-        after_restart_s=after_restart_s,
-    )
-    for one in idle:
-        _tell(one, say)
-    say(
-        f"{shards:,} shards: writes everywhere {after_death_s:.1f} s after the leader of"
-        f" {len(orphans):,} died, {after_restart_s:.1f} s after a full start"
-    )
-    return idle, rows, recovery
+    return found
+
+
+async def _host(
+    lineup: Lineup,
+    cluster: ours.LolraftCluster,
+    found: Hosting,
+    empty: Idle | None,
+    settings: Settings,
+    say: Say,
+) -> None:
+    shards, recovery = range(cluster.shards), found.recovery
+
+    async def look(*, one_dead: bool = False) -> None:
+        idle = await watch_idle(cluster, "lolraft", cluster.shards, settings.idle_s)
+        idle.one_dead = one_dead
+        found.idle.append(idle.above(empty))
+        _tell(idle, say)
+
+    await cluster.start_nodes()
+    await cluster.all_led()
+    await look()
+    found.rows += await measure_spread(lineup, cluster, settings, say)
+    client = await lineup.measured(ours.RAFT_CLIENT, cluster).pool(shards=cluster.shards)
+    await client.ask("touch", shards=list(shards))
+    victim = await cluster.led()
+    orphans = sorted((await cluster.led_shards())[victim])
+    began_s = time.monotonic()
+    await cluster.nodes[victim].kill()
+    recovery.orphans = len(orphans)
+    recovery.after_death_s = await client.ask("touch", shards=orphans) - began_s
+    say(f"all write {recovery.after_death_s:.1f} s after the leader of {len(orphans):,} died")
+    await look(one_dead=True)
+    await asyncio.gather(*(node.stop() for node in cluster.nodes))
+    began_s = time.monotonic()
+    await cluster.start_nodes()
+    recovery.after_restart_s = await client.ask("touch", shards=list(shards)) - began_s
+    say(f"all write {recovery.after_restart_s:.1f} s after a full start")
 
 
 def _tell(idle: Idle, say: Say) -> None:

@@ -11,7 +11,7 @@ from tests.bench.lineup import Lineup, Say
 from tests.bench.stats import Spread, spread
 from tests.bench.systems import ours
 from tests.bench.systems.base import Measured, Pool
-from tests.bench.work import Outcome, Work
+from tests.bench.work import READ, Outcome, Work
 
 TRIAL = Work(warm_s=0.2, run_s=0.4)
 FEW = 16
@@ -139,17 +139,23 @@ async def in_turn(ready: Sequence[tuple[Row, Pool]], settings: Settings, say: Sa
 
 async def _open(one: Measured, case: Case, row: Row) -> Pool:
     """Open clients in as many processes as serve the system best."""
-    choices = one.system.processes if case.callers >= FEW else (1,)
+
+    async def pool(processes: int) -> Pool:
+        row.processes = processes
+        filled = case.operation == READ
+        return await one.pool(clients=case.clients, processes=processes, filled=filled)
+
+    choices = one.system.processes if case.callers >= FEW else one.system.processes[:1]
+    opened = await pool(choices[0])
     if len(choices) == 1:
-        row.processes = choices[0]
-        return await one.pool(clients=case.clients, processes=row.processes)
-    rates: dict[int, float] = {}
+        return opened
     trial = replace(TRIAL, operation=case.operation, callers=case.callers)
-    for processes in choices:
-        pool = await one.pool(clients=case.clients, processes=processes)
-        rates[processes] = (await pool.run(trial)).rate
-    row.processes = max(rates, key=lambda processes: rates[processes])
-    return await one.pool(clients=case.clients, processes=row.processes)
+    rates = {choices[0]: (await opened.run(trial)).rate}
+    for processes in choices[1:]:
+        opened = await pool(processes)
+        rates[processes] = (await opened.run(trial)).rate
+    best = max(choices, key=lambda processes: rates[processes])
+    return opened if best == row.processes else await pool(best)
 
 
 async def measure_spread(

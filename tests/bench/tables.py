@@ -228,11 +228,15 @@ def _idle(results: Results) -> Table:
     return Table("Idle", head, rows, [note])
 
 
+def _s(value: float | None) -> str:
+    return DASH if value is None else f"{value:.2f}"
+
+
 def _recoveries(results: Results) -> Table:
     head = ("shards", "led by the dead node", "all accept writes after s", "after a full start s")
     rows = [
-        (f"{r.shards:,}", f"{r.orphans:,}", f"{r.after_death_s:.2f}", f"{r.after_restart_s:.2f}")
-        for r in results.recoveries
+        (f"{one.shards:,}", f"{one.orphans:,}", _s(one.after_death_s), _s(one.after_restart_s))
+        for one in results.recoveries
     ]
     return Table("Many shards, after SIGKILL of a node and after a restart of all", head, rows)
 

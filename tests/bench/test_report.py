@@ -232,4 +232,8 @@ def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert parse(["--only", "write-*", "idle"]).only == ["write-*", "idle"]
     with pytest.raises(SystemExit):
         parse(["--only", "rights"])
-    assert "no part is called 'rights'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parse(["--systems", "lolraft", "raft"])
+    said = capsys.readouterr().err
+    assert "no part is called 'rights'" in said
+    assert "no system begins with 'raft'" in said

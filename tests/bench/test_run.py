@@ -153,11 +153,13 @@ async def test_an_answer_to_an_earlier_question_is_skipped(tmp_path: Path) -> No
         await child.kill()
 
 
-def test_in_a_container_the_results_outlive_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["--out {}", "--out={}"])
+def test_in_a_container_the_results_outlive_it(tmp_path: Path, form: str) -> None:
     out = tmp_path / "made" / "here"
-    command = dev.in_container([*dev.LOOPS["bench"], "--quick", "--out", str(out)])
+    command = dev.in_container([*dev.LOOPS["bench"], "--quick", *form.format(out).split()])
     assert out.is_dir()
     assert f"{out}:{out}" in command
+    assert dev.in_container([*dev.LOOPS["bench"]]), "the temporary folder is enough"
     other = dev.in_container(["pytest", "--out", str(tmp_path / "no")])
     assert not (tmp_path / "no").exists()
     assert not any(str(tmp_path) in part for part in other[:-1])

@@ -49,8 +49,12 @@ class Cluster(ABC):
 
     async def start(self) -> None:
         """Start all nodes and wait for a leader."""
-        await asyncio.gather(*(node.start() for node in self.nodes))
+        await self.start_nodes()
         await self.led()
+
+    async def start_nodes(self) -> None:
+        """Start all nodes."""
+        await asyncio.gather(*(node.start() for node in self.nodes))
 
     async def led(self) -> int:
         """
@@ -137,8 +141,10 @@ class Measured:
         self.cluster = cluster
         self._worker = worker
 
-    async def pool(self, *, clients: int = 1, processes: int = 1, shards: int = 1) -> Pool:
-        """Open connections in as many client processes; keys that can be read are there."""
+    async def pool(
+        self, *, clients: int = 1, processes: int = 1, shards: int = 1, filled: bool = False
+    ) -> Pool:
+        """Open connections in as many client processes; *filled*: every key can be read."""
         if not self.system.client:
             node = self.cluster.nodes[await self.cluster.led()]
             await node.ask("open", count=1)
@@ -151,5 +157,6 @@ class Measured:
         workers = [await self._worker(number) for number in range(processes)]
         each = max(1, clients // processes)
         await asyncio.gather(*(worker.ask("open", count=each, **about) for worker in workers))
-        await workers[0].ask("fill", keys=KEYS)
+        if filled:
+            await workers[0].ask("fill", keys=KEYS)
         return Pool(self.cluster, workers, inside=False)
