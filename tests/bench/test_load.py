@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.bench import load
+from tests.bench import idle, load
 from tests.bench.cases import Case
 from tests.bench.children import BenchError
 from tests.bench.clients import first_success
 from tests.bench.ladder import Ladder, rates, rung_of
+from tests.bench.lineup import Lineup
 from tests.bench.load import apply_load
 from tests.bench.rounds import QUICK, Row, in_turn
 from tests.bench.stats import Histogram
@@ -165,3 +168,40 @@ def test_a_ladder_ends_where_it_bends() -> None:
     assert 2_500 < steps[-1] <= 5_000
     assert steps == sorted(set(steps))
     assert rung_of(100.0, [Outcome()]) is None
+
+
+async def test_what_fails_with_many_shards_keeps_what_came_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+
+    class Cluster:
+        pids = (os.getpid(),)
+
+        def __init__(self, place: Path, name: str, shards: int) -> None:
+            self.shards = shards
+
+        async def start_nodes(self) -> None:
+            pass
+
+        async def all_led(self) -> None:
+            pass
+
+        async def close(self) -> None:
+            closed.append(self.shards)
+
+    async def refuse(*_: object) -> None:
+        raise BenchError("no answer")
+
+    monkeypatch.setattr(idle.ours, "LolraftCluster", Cluster)
+    monkeypatch.setattr(idle, "measure_spread", refuse)
+    empty = idle.Idle(system="lolraft", shards=1, cpu_percent=0.0, rss_mib=1.0)
+    settings = replace(QUICK, idle_s=0.01)
+    said: list[str] = []
+    found = await idle.measure_shards(Lineup(place=tmp_path), 7, empty, settings, said.append)
+    assert found.why == "no answer"
+    assert said[-1] == "7 shards: no answer"
+    assert (found.recovery.shards, found.recovery.after_death_s) == (7, None)
+    (seen,) = found.idle
+    assert seen.above_mib == pytest.approx(seen.rss_mib - 1.0)
+    assert closed == [7]
