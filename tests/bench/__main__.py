@@ -183,17 +183,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began_s = time.monotonic()
     results = Results()
     status = 0
-    with workplace() as place:
-        if proc.filesystem(place.resolve()) == "tmpfs":
-            say("data is in memory (tmpfs), where a sync costs nothing: set TMPDIR to a disk")
-        try:
+    try:
+        with workplace() as place:
+            if proc.filesystem(place.resolve()) == "tmpfs":
+                say("data is in memory (tmpfs), where a sync costs nothing: set TMPDIR to a disk")
             run(_until_told(measure(options, place, results)))
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            say("cut short; this is what there is")
-            status = 130
-    folder = options.out or Path(tempfile.mkdtemp(prefix="lolraft-measured-"))
-    print(save(results, folder))
-    print(f"\nsaved in {folder} after {time.monotonic() - began_s:.0f} s")
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        say("cut short; this is what there is")
+        status = 130
+    finally:  # Minutes of measuring are worth keeping, whatever went wrong in the end.
+        folder = options.out or Path(tempfile.mkdtemp(prefix="lolraft-measured-"))
+        print(save(results, folder))
+        print(f"\nsaved in {folder} after {time.monotonic() - began_s:.0f} s")
     return status
 
 
