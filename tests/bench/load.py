@@ -111,20 +111,21 @@ class _Open(_Tally):
     """
     Begin operations at even distances.
 
-    A latency counts from when its operation should have begun: a system, or a client, that falls
-    behind cannot hide that by being asked less. What begins while it is counted is counted, up to
-    `LATE_S` after the end; the rate is that of answers within the time.
+    All that are due within the time are begun, if late, and a latency counts from when its
+    operation was due: a system, or a client, that falls behind cannot hide that by being asked
+    less. The rate is that of answers within the time.
     """
 
     async def run(self, asks: Sequence[Ask]) -> Outcome:
         rate = self._work.rate
         assert rate is not None
         begin_s = time.perf_counter()
+        last = round(rate * (self._work.warm_s + self._work.run_s))
         most = max(1_000, int(rate * BACKLOG_S))
         under_way: set[asyncio.Task[None]] = set()
         sent = 0
-        while (now_s := time.perf_counter()) < self.until_s and len(under_way) < most:
-            due = int((now_s - begin_s) * rate)
+        while sent < last and len(under_way) < most:
+            due = min(last, int((time.perf_counter() - begin_s) * rate))
             for number in range(sent, due):
                 one = self._one(number, asks[number % len(asks)], begin_s + number / rate)
                 task = asyncio.ensure_future(one)
@@ -132,6 +133,8 @@ class _Open(_Tally):
                 task.add_done_callback(under_way.discard)
             sent = max(sent, due)
             await asyncio.sleep(TICK_S)
+        for _ in range(sent, last):
+            self.failed(TimeoutError(f"never begun: {most:,} others were not answered"))
         if under_way:
             await asyncio.wait(under_way, timeout=LATE_S)
         await self._give_up(under_way)

@@ -21,7 +21,7 @@ from tests.bench.rounds import QUICK, Row, in_turn
 from tests.bench.stats import Histogram
 from tests.bench.work import READ, Outcome, Work
 
-SHORT = Work(callers=4, warm_s=0.1, run_s=0.3)
+SHORT = Work(callers=4, warm_s=0.1, run_s=0.5)
 
 
 class Fake:
@@ -60,7 +60,7 @@ async def test_a_closed_loop_has_its_callers_and_counts_their_answers() -> None:
 
 async def test_reads_are_reads() -> None:
     client = Fake()
-    await apply_load([client], Work(operation=READ, warm_s=0, run_s=0.01))
+    await apply_load([client], Work(operation=READ, warm_s=0, run_s=0.3))
     assert client.reads == client.begun > 0
 
 
@@ -72,7 +72,7 @@ async def test_failures_are_counted_with_the_first_ones_reason(rate: float | Non
             raise BenchError(f"no, {self.begun}")
 
     client = Failing()
-    outcome = await apply_load([client], Work(rate=rate, warm_s=0.01, run_s=0.05))
+    outcome = await apply_load([client], Work(rate=rate, warm_s=0.1, run_s=0.3))
     assert outcome.errors == client.begun > 0
     assert (outcome.counted, outcome.total, outcome.error) == (0, 0, "BenchError: no, 1")
 
@@ -89,8 +89,8 @@ async def test_who_is_never_answered_is_given_up(
             return await asyncio.get_running_loop().create_future()
 
     client = Wedged()
-    outcome = await apply_load([client], Work(callers=3, rate=rate, warm_s=0.01, run_s=0.05))
-    assert outcome.errors == client.begun >= 3
+    outcome = await apply_load([client], Work(callers=3, rate=rate, warm_s=0.1, run_s=0.3))
+    assert outcome.errors == client.begun == (160 if rate else 3)
     assert outcome.error.startswith("TimeoutError")
 
 
@@ -108,10 +108,24 @@ async def test_an_open_loop_counts_from_when_an_operation_was_due() -> None:
 
     client = Stalls()
     outcome = await apply_load([client], Work(rate=500.0, warm_s=0.0, run_s=0.3))
-    assert outcome.total == client.begun
+    assert outcome.total == client.begun == 150, "all that was due, however late"
     stalled_s = outcome.times.percentile(90)
     assert stalled_s is not None
     assert stalled_s > 0.03, "only the one that stalled was late: the others were hidden"
+
+
+async def test_an_open_loop_that_is_too_far_behind_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "LATE_S", 0.01)
+    monkeypatch.setattr(load, "BACKLOG_S", 0.0)
+
+    class Wedged(Fake):
+        async def write(self, number: int) -> object:
+            self.begun += 1
+            return await asyncio.get_running_loop().create_future()
+
+    client = Wedged()
+    outcome = await apply_load([client], Work(rate=2e4, warm_s=0.0, run_s=0.5))
+    assert outcome.errors == 10_000, "those that were never begun are failures, too"
 
 
 async def test_of_many_attempts_the_first_success_counts() -> None:
