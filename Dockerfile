@@ -38,6 +38,10 @@ RUN apt-get update \
     && (apt-get install -y --no-install-recommends docker-cli docker-compose git procps tmux \
         || apt-get install -y --no-install-recommends docker.io docker-compose git procps tmux) \
     && rm -rf /var/lib/apt/lists/*
+# A peer for `./dev bench`, which goes without it where the distribution has none.
+RUN apt-get update \
+    && (apt-get install -y --no-install-recommends etcd-server || echo "no etcd-server here") \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY pyproject.toml LICENSE ./
 # Installed for its dependencies and entry points; the sources are mounted and found first.

@@ -7,7 +7,7 @@
     ./dev fix             format, and mend what can be mended
     ./dev watch           the fast tests, at every save
     ./dev sim [SEED]      new seeds of the simulator for a minute, or one again
-    ./dev bench           latency and failover of a real cluster
+    ./dev bench           ours and its peers, measured side by side (--quick, --full, --help)
     ./dev fuzz            the fuzz tests with new examples, for a while (--minutes N)
     ./dev endure          200 rounds of kill -9 under load, judged (--backend docker: cuts too)
     ./dev proto           generate the code of proto/ again
@@ -16,9 +16,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +39,7 @@ LOOPS: dict[str, list[str]] = {
     "fix": ["sh", "-ec", "ruff check --fix . ; ruff format ."],
     "watch": ["python", "-m", "lab.setup.watch"],
     "sim": ["python", "-m", "lolraft.sim"],
-    "bench": ["python", "-m", "tests.bench.latency"],
+    "bench": ["python", "-m", "tests.bench"],
     "fuzz": ["python", "-m", "tests.fuzz"],
     "endure": ["python", "-m", "tests.endurance"],
     "proto": ["python", "proto/generate.py"],
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
 
 
-def in_container(command: Sequence[str]) -> list[str]:
+def in_container(command: list[str]) -> list[str]:
     """Return how Docker runs *command* among the mounted sources, at the path they have here."""
     run = ["docker", "run", "--rm", "--init", "--interactive"]
     if sys.stdin.isatty() and sys.stdout.isatty():
@@ -85,6 +87,8 @@ def in_container(command: Sequence[str]) -> list[str]:
             run += ["--env", name]
     if SOCKET.exists():
         run += ["--volume", f"{SOCKET}:{SOCKET}"]
+    if command[: len(LOOPS["bench"])] == LOOPS["bench"]:
+        run += _shared_by_bench(command)
     if os.getuid() == 0:
         run += ["--volume", f"{CACHE}:/root/.cache"]
     else:  # What is written into the tree belongs to who asked for it.
@@ -92,6 +96,19 @@ def in_container(command: Sequence[str]) -> list[str]:
         if SOCKET.exists():
             run += ["--group-add", str(SOCKET.stat()[stat.ST_GID])]
     return [*run, images.DEV_IMAGE, *command]
+
+
+def _shared_by_bench(command: list[str]) -> list[str]:
+    """Let what it saves outlive the container, and its data lie on this machine's own disk."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--out", type=Path)
+    temporary, out = Path(tempfile.gettempdir()), parser.parse_known_args(command)[0].out
+    shared = ["--env", f"TMPDIR={temporary}", "--volume", f"{temporary}:{temporary}"]
+    if out is not None:
+        folder = (ROOT / out).resolve()
+        folder.mkdir(parents=True, exist_ok=True)  # If the daemon made it, it would be root's.
+        shared += ["--volume", f"{folder}:{folder}"]
+    return shared
 
 
 def environment_of(python: Path) -> dict[str, str]:

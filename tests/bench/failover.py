@@ -1,9 +1,10 @@
 """
-Measure a failover as a person at the lab sees it: SIGKILL of the leader to the next write.
+Measure a failover as a person at the lab sees it, in containers too, which `./dev bench` is not.
 
     python -m tests.bench.failover [--backend local|docker] [--tries 10]
 
-The cluster and the client are those of `./log`, with default settings; asserts nothing.
+From SIGKILL of the leader to the next write; the cluster and the client are those of `./log`, with
+default settings. Asserts nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from lab.observe.watch import Watcher
 from lab.session import say, wait_for_leaders
 from lolraft.client import RaftClient
 from lolraft.runtime.loop import run
-from tests.bench.latency import show
+from tests.bench.stats import spread
 
 SETTLE_S = 1.5  # The node that came back has heard too few heartbeats to suspect quickly.
 
@@ -38,7 +39,12 @@ async def measure(backend: str, tries: int) -> None:
         await wait_for_leaders(watcher, say)
         client = client_of(cluster)
         times_s = [await fail_over(cluster, watcher, client, n) for n in range(tries)]
-        show(f"{backend}: SIGKILL to next write", times_s)
+        found = spread(times_s)
+        assert found is not None, "there is one try at least"
+        print(
+            f"{backend}: SIGKILL to next write, median {found.median:.3f} s,"
+            f" {found.low:.3f} to {found.high:.3f} s, {found.rounds} tries"
+        )
     finally:
         await watcher.stop()
         if client is not None:

@@ -1,0 +1,1 @@
+"""Our cluster and its peers, measured side by side: `./dev bench`, see `__main__`."""
