@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 from textual.widgets import Input
 
+from lab.observe.why import why
 from lab.report.gather import Report
 from lab.tui import story
 from lab.tui.filters import Filter
 from lab.tui.rewind import Rewind
 from lab.tui.scene import shard_name
 from lab.tui.screens.help import HelpScreen
-from lab.tui.widgets.panel import Panel
+from lab.tui.screens.why import WhyScreen
+from lab.tui.widgets.panel import Panel, shard_question
 
 ORDERS = ("shard", "trouble", "lag", "term", "leader", "commit")
 COLOURINGS = ("leader", "term", "lag")
@@ -199,6 +201,16 @@ class Actions(Rewind):
     def action_save_story(self) -> None:
         """Write report and picture into a new folder here, and say where."""
         story.save(self, self.report)
+
+    def action_why(self) -> None:
+        """Say why what is under the cursor is as it is."""
+        scene = self.scene()
+        if scene is None:
+            return
+        panel = self._panel()
+        question = panel.question(scene) if panel is not None else shard_question(scene)
+        answer = why(scene.view, scene.account, question)
+        self.push_screen(WhyScreen(answer, scene.look, scene.view.now_s))
 
     def action_keys(self) -> None:
         """Show all keys, those of the focused panel first, and the legend."""

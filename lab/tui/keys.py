@@ -155,6 +155,11 @@ KEYS: tuple[Key, ...] = (
     Key(id="undo", keys="u", action="undo", group="link", label="undo",
         says="take back the newest fault: heal, restart or resume", title="Fault: undo the last",
         footer=6),
+    # Why.
+    Key(id="why", keys="w", action="why", group="view", label="why",
+        says="why it is so: this leader, open index, lag, suspicion, refusal",
+        title="View: why is it so?",
+        panels=("nodes", "map", "attention", "logs", "links", "phi", "shard", "table", "events")),
     # Shards.
     Key(id="write", keys="W", action="write", group="shard", label="write",
         says="put a value through the client", title="Shard: write to {shard} …", footer=8,

@@ -11,6 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from lab.observe.words import span_s as span_s
 from lab.tui.themes import DARK, Palette
 
 
@@ -225,10 +226,11 @@ _PLAIN = str.maketrans("φ≥≤’·→←×–—±…ᵏ★", "f><'.><x--~~k*
 
 def in_ascii(strip: Strip) -> Strip:
     """Return *strip* with every sign beyond ASCII spelled with one within it."""
-    return Strip([Segment(_spelled(text), style) for text, style, _ in strip], strip.cell_length)
+    return Strip([Segment(spelled(text), style) for text, style, _ in strip], strip.cell_length)
 
 
-def _spelled(text: str) -> str:
+def spelled(text: str) -> str:
+    """Return *text* with every sign beyond ASCII spelled with one within it."""
     if text.isascii():
         return text
     text = text.translate(_PLAIN)
@@ -278,15 +280,6 @@ def size(number: int) -> str:
     if number >= 1 << 30:
         return f"{number / (1 << 30):.1f}G"
     return f"{number >> 20}M" if number >= 1 << 20 else f"{number >> 10}K"
-
-
-def span_s(seconds: float) -> str:
-    """Return a duration as a person says it: 0.6 s, 42 s, 3 min, 2 h."""
-    if seconds < 9.95:
-        return f"{max(0.0, seconds):.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def watch_s(seconds: float, *, tenths: bool = False) -> str:

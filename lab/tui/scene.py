@@ -12,6 +12,7 @@ from lab.observe.deck import Recorded
 from lab.observe.history import PhiHistory
 from lab.observe.judge import SILENT_S
 from lab.observe.view import ClusterView, LinkView, NodeView, ReplicaView, ShardView
+from lab.observe.words import shard_name as shard_name
 from lab.tui.filters import Filter
 from lab.tui.paint import Look, span_s
 from lab.workload.view import LoadView
@@ -267,11 +268,6 @@ def _touched(view: ClusterView, name: str) -> bool:
     return any(
         name in fault.nodes or any(name in pair for pair in fault.links) for fault in view.faults
     )
-
-
-def shard_name(shard_id: int) -> str:
-    """Return a shard's name on the screen: s0017."""
-    return f"s{shard_id:04d}"
 
 
 def lag(shard: ShardView, replica: ReplicaView) -> int:

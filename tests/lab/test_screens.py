@@ -83,6 +83,8 @@ SCREENS: dict[str, tuple[ClusterView, tuple[int, int], tuple[str, ...]]] = {
     "silent-140x45": (_silent(), LARGE, ()),
     "unsafe-80x24": (_unsafe(), SMALL, ()),
     "too-small-70x20": (demo.cluster(), (70, 20), ()),
+    "why-80x24": (demo.cluster(), SMALL, ("w",)),
+    "why-140x45": (demo.cluster(), LARGE, ("w",)),
     "help-80x24": (demo.cluster(), SMALL, ("question_mark",)),
     "quit-80x24": (demo.cluster(), SMALL, ("q",)),
 }

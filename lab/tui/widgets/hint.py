@@ -21,6 +21,21 @@ def hint_line(scene: Scene, room: int) -> Line:
         return _of_the_past(scene, scene.place, room)
     if scene.pace is not None and scene.hands_off:
         return _of_a_seed(scene, scene.pace, room)
+    parts = _first_keys(scene)
+    line = Line()
+    while len(parts) > 2 and sum(len(key) + len(text) + 4 for key, text in parts) + 4 > room:
+        del parts[-2]
+    for place, (key, text) in enumerate(parts):
+        line.add(f" {look.glyphs.separator} " if place else ("press " if key else ""), look.faint)
+        line.add(key, look.key).add(f" {text}" if key else text, look.dim)
+    node = scene.view.node(scene.node or "")
+    if node is not None and room - line.width > 40 and node.state == "running":
+        line.extend(_consequence(scene, node.name))
+    return line
+
+
+def _first_keys(scene: Scene) -> list[tuple[str, str]]:
+    """Return the keys that fit what is selected, with what they would do."""
     words = filled(scene)
     node = scene.view.node(scene.node or "")
     parts: list[tuple[str, str]] = []
@@ -39,16 +54,10 @@ def hint_line(scene: Scene, room: int) -> Line:
         parts.append(("x", f"{verb} {words['link']}"))
     if scene.view.faults:
         parts.append(("u", "undoes"))
+    if scene.summary.troubles:
+        parts.append(("w", "says why"))
     parts.append(("?", "all keys"))
-    line = Line()
-    while len(parts) > 2 and sum(len(key) + len(text) + 4 for key, text in parts) + 4 > room:
-        del parts[-2]
-    for place, (key, text) in enumerate(parts):
-        line.add(f" {look.glyphs.separator} " if place else ("press " if key else ""), look.faint)
-        line.add(key, look.key).add(f" {text}" if key else text, look.dim)
-    if node is not None and room - line.width > 40 and node.state == "running":
-        line.extend(_consequence(scene, node.name))
-    return line
+    return parts
 
 
 def _of_the_past(scene: Scene, place: Place, room: int) -> Line:
@@ -121,7 +130,7 @@ class HintLine(Panel, can_focus=False):
         node = scene.view.node(scene.node or "")
         return (
             scene.pace, scene.held, scene.place, node.state if node else "", scene.node, scene.link,
-            len(scene.view.faults),
+            len(scene.view.faults), bool(scene.summary.troubles),
             scene.summary.cut_links, scene.shard_id, scene.shard and scene.shard.leader,
             scene.summary.leads, len(scene.view.nodes), len(scene.view.shards),
             tuple(c.reporting for c in scene.summary.conditions.values()),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.observe.view import LogLineView, NodeView, ShardView
+from lab.observe.why import Question
 from lab.tui.paint import Line, cut, phi_text, size, span_s
 from lab.tui.scene import Scene, lag, replica_sign, shard_name
 from lab.tui.widgets.nodes import gauge
-from lab.tui.widgets.panel import ListPanel, Page, Panel
+from lab.tui.widgets.panel import ListPanel, Page, Panel, node_question
 
 
 class NodeFacts(Panel):
@@ -52,6 +53,10 @@ class NodeFacts(Panel):
         title.add(f" {node.name} ", look.strong)
         title.add(f"{sign} {condition.word}", getattr(look, condition.tone))
         return Page(lines=lines, title=title, hint="K kill · s stop · p pause · r restart")
+
+    def question(self, scene: Scene) -> Question:
+        """Ask why the selected node is as it is."""
+        return node_question(scene)
 
     def move(self, dx: int, dy: int) -> None:
         """Go to the next node."""
@@ -172,6 +177,10 @@ class RolesPanel(ListPanel):
         if scene.shards_filter:
             return f"none passes /{scene.shards_filter.text} · esc clears the filter"
         return f"{scene.node} has reported no shard"
+
+    def question(self, scene: Scene) -> Question:
+        """Ask why the replica under the cursor is behind, or why its shard is led as it is."""
+        return Question(about="replica", shard_id=scene.shard_id, node=scene.node)
 
     def moved(self, item: object) -> None:
         """Select the shard under the cursor."""

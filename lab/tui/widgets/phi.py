@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.style import Style
 
 from lab.observe.view import LinkView
+from lab.observe.why import Question
 from lab.tui.paint import Line, Look, ink
 from lab.tui.scene import Scene, suspect_link
 from lab.tui.widgets.panel import Page, Panel
@@ -23,6 +24,12 @@ class PhiPanel(Panel):
         pair = (link.sender, link.receiver, link.threshold) if link else None
         track = scene.phi.tracks.get((link.sender, link.receiver)) if link else None
         return (pair, track, int(scene.view.now_s))
+
+    def question(self, scene: Scene) -> Question:
+        """Ask about the pair of the chart."""
+        link = suspect_link(scene)
+        pair = (link.sender, link.receiver) if link is not None else scene.link
+        return Question(about="link", link=pair, shard_id=scene.shard_id)
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
         """Paint bars from left (past) to right (now)."""
