@@ -314,21 +314,6 @@ def suspect_link(scene: Scene) -> LinkView | None:
     return max(about, key=lambda link: (link.phi, link.sender, link.receiver), default=None)
 
 
-def majority_lost_by(view: ClusterView, summary: Summary, name: str) -> int:
-    """Count the shards that have a live quorum now and would have none without *name*."""
-    lost = 0
-    live = {node for node, condition in summary.conditions.items() if condition.reporting}
-    halves: dict[tuple[str, ...], bool] = {}  # Many shards have the same voters.
-    for shard in view.shards.values():
-        voters = shard.voters
-        if voters not in halves:
-            need = len(voters) // 2 + 1
-            have = sum(voter in live for voter in voters)
-            halves[voters] = name in voters and name in live and have - 1 < need <= have
-        lost += halves[voters]
-    return lost
-
-
 def is_down(node: NodeView) -> bool:
     """Say whether the node's process is not there: killed, stopped or ended by itself."""
     return node.state in ("killed", "stopped", "exited")
