@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from textual.widgets import Input
 
+from lab.observe.trial import stepped
 from lab.observe.why import why
 from lab.report.gather import Report
 from lab.tui import story
 from lab.tui.filters import Filter
 from lab.tui.rewind import Rewind
-from lab.tui.scene import shard_name
+from lab.tui.scene import shard_name, suspect_link
 from lab.tui.screens.help import HelpScreen
 from lab.tui.screens.why import WhyScreen
 from lab.tui.widgets.panel import Panel, shard_question
@@ -92,8 +93,19 @@ class Actions(Rewind):
         if panel is not None:
             panel.enter()
 
+    async def action_turn(self, step: int) -> None:
+        """Turn what the page has to be turned: the load's share of reads, phi's threshold."""
+        if self.page == "load":
+            await self.run_action(f"load_adjust('reads', {step})")
+            return
+        scene = self.scene()
+        link = suspect_link(scene) if scene is not None else None
+        if self.page == "phi" and link is not None:
+            self.tried = stepped(link.threshold if self.tried is None else self.tried, step)
+            self.redraw()
+
     def action_step_back(self) -> None:
-        """Close one thing: a large panel, a filter, a page, a log cursor."""
+        """Close one thing: a large panel, a filter, a trial, a page, a log cursor."""
         if self.screen_stack[0].query_one("#filter").has_class("-open"):
             self.lines_filter = self.shards_filter = Filter()
             self.close_filter()
@@ -101,6 +113,8 @@ class Actions(Rewind):
             self.alone = None
         elif self.lines_filter or self.shards_filter:
             self.lines_filter = self.shards_filter = Filter()
+        elif self.page == "phi" and self.tried is not None:
+            self.tried = None
         elif self.page != "cluster":
             self.page = "cluster"
         else:

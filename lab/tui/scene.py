@@ -117,6 +117,7 @@ class Scene:
     lines_filter: Filter = field(default_factory=Filter)
     load: LoadView = field(default_factory=LoadView)
     fault: int | None = None  # The number of the one under the cursor of page 7.
+    tried: float | None = None  # A threshold of phi that is only thought of, on page 5.
     account: Account = field(default_factory=Account)
 
     @property

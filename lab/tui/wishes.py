@@ -37,6 +37,7 @@ class Wishes(_Base):
     at_link: tuple[str, str] | None = None
     at_index: int | None = None
     at_fault: int | None = None
+    tried: float | None = None
     picked = False
     held = False
     order = "shard"

@@ -353,7 +353,8 @@ def history(view: ClusterView) -> PhiHistory:
         if link.phi > 2:
             calm[-rise:] = [link.phi * ((step + 1) / rise) ** 1.4 for step in range(rise)]
         tracks[pair] = tuple((last - 119 + place, phi) for place, phi in enumerate(calm))
-    return PhiHistory(MappingProxyType(tracks))
+    since = MappingProxyType(dict.fromkeys(tracks, view.now_s - 119))
+    return PhiHistory(MappingProxyType(tracks), since=since)
 
 
 class FakeLoad:
