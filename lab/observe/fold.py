@@ -128,6 +128,7 @@ def _node(known: NodeView, update: observe_pb2.Update, at_s: float) -> NodeView:
         cpu_history=(*known.cpu_history, facts.cpu)[-MOST_HISTORY:],
         rss_bytes=facts.rss_bytes,
         fsync_s=facts.fsync_s,
+        fsync_history=(*known.fsync_history, facts.fsync_s)[-MOST_HISTORY:],
         queue_bytes=facts.queue_bytes,
         disk_is_well=facts.disk_is_well,
         commits=facts.commits,

@@ -260,6 +260,13 @@ def spark(values: Sequence[float], width: int, top: float, glyphs: Glyphs) -> st
     return "".join(glyphs.sparks[int(bar * steps + 0.5)] for bar in bars).rjust(width)
 
 
+def bar(value: float, low: float, high: float, glyphs: Glyphs) -> str:
+    """Return the sign of a cell between *low* and *high* of a bar that is *value* high."""
+    steps = len(glyphs.sparks)
+    filled = int((value - low) / (high - low) * steps + 0.5)
+    return glyphs.sparks[min(steps, filled) - 1] if filled > 0 else ""
+
+
 def count(number: int) -> str:
     """Return *number* with thousands apart: 9,412."""
     return f"{number:,}"

@@ -44,6 +44,7 @@ def node(name: str, state: NodeState = NodeState.RUNNING, **more: object) -> Nod
         "uptime_s": 192.0,
         "cpu": history[-1],
         "cpu_history": history,
+        "fsync_history": tuple(0.0008 + value / 200 for value in reversed(history)),
         "rss_bytes": draw.randrange(60, 110) << 20,
         "fsync_s": 0.0008 + draw.random() / 1000,
         "commits": 120_000,

@@ -9,7 +9,7 @@ from rich.style import Style
 from lab.observe.trial import trial
 from lab.observe.view import LinkView
 from lab.observe.why import Question
-from lab.tui.paint import Line, Look, ink
+from lab.tui.paint import Line, Look, bar, ink
 from lab.tui.scene import Scene, suspect_link
 from lab.tui.widgets.panel import Page, Panel
 
@@ -131,15 +131,12 @@ def _row(scale: _Scale, bars: list[float | None], row: int) -> Line:
         line.add("   0", look.faint).to(_LEFT)
     else:
         line.to(_LEFT)
-    steps = len(look.glyphs.sparks)
     for value in bars:
-        part = 0.0 if value is None else (min(value, scale.top) - low) / (high - low)
-        eighths = int(part * steps + 0.5)
+        sign = "" if value is None else bar(value, low, high, look.glyphs)
         if value is not None and row == rows - 1:
-            eighths = max(1, eighths)
-        if eighths > 0:
-            sign = look.glyphs.sparks[min(steps, eighths) - 1]
-            line.add(sign, _tone(look, value or 0.0, scale.threshold))
+            sign = sign or look.glyphs.sparks[0]
+        if sign:
+            line.add(sign, phi_tone(look, value or 0.0, scale.threshold))
         elif here is not None:
             line.add(look.glyphs.dotted, here[1])
         else:
@@ -147,7 +144,8 @@ def _row(scale: _Scale, bars: list[float | None], row: int) -> Line:
     return line
 
 
-def _tone(look: Look, phi: float, threshold: float) -> Style:
+def phi_tone(look: Look, phi: float, threshold: float) -> Style:
+    """Return the ink of a bar: well, doubtful from a quarter of the threshold, harm."""
     palette = look.palette
     if phi >= threshold:
         return ink(palette.harm)
