@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.faults import FaultKind
 from lab.tui.foretell import of_link, of_node
 from lab.tui.keys import filled
-from lab.tui.paint import Line
+from lab.tui.paint import Line, cut
 from lab.tui.scene import Pace, Place, Scene
 from lab.tui.widgets.panel import Page, Panel
 
@@ -32,7 +32,7 @@ def hint_line(scene: Scene, room: int) -> Line:
         line.add(key, look.key).add(f" {text}" if key else text, look.dim)
     node = scene.view.node(scene.node or "")
     if node is not None and room - line.width > 40 and node.state == "running":
-        line.extend(_consequence(scene))
+        line.extend(_consequence(scene, room - line.width))
     return line
 
 
@@ -106,7 +106,7 @@ def _story(scene: Scene) -> str:
     return ""
 
 
-def _consequence(scene: Scene) -> Line:
+def _consequence(scene: Scene, room: int) -> Line:
     """Say before: what a cut of the selected link would do where links are seen, else a kill."""
     look = scene.look
     if scene.page in ("links", "phi"):
@@ -116,7 +116,8 @@ def _consequence(scene: Scene) -> Line:
     if expected is None:
         return Line()
     line = Line(f"     {look.glyphs.arrow} {what}: ", look.faint)
-    return line.add(str(expected), look.harm if expected.harms else look.dim)
+    words = cut(str(expected), room - line.width, look.glyphs.ellipsis)
+    return line.add(words, look.harm if expected.harms else look.dim)
 
 
 class HintLine(Panel, can_focus=False):
