@@ -66,6 +66,10 @@ class Case:
             text += f", until {self.ago(span.until_s)}"
         return Reason(text=text, tone="you")
 
+    def beside(self, span: Span) -> Reason:
+        """Say that a fault was in force, of which nobody knows whether it is to blame."""
+        return Reason(text=f"in force: {self.done(span).text}", tone="you")
+
     def faults(self, concerns: Callable[[Fault], bool], at_s: float | None = None) -> list[Span]:
         """Return the faults in force at *at_s* (now) that *concerns* holds of, newest first."""
         found = []

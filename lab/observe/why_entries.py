@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.faults import FaultKind
+from lab.observe.account import Span
 from lab.observe.evidence import Case, Reason, unknown
 from lab.observe.view import ReplicaView, ShardView
 from lab.observe.words import listed, shard_name
@@ -95,21 +95,19 @@ def _held_but_open(case: Case, shard: ShardView, leading: ReplicaView, index: in
 
 def _lacks(case: Case, shard: ShardView, leading: ReplicaView, name: str, index: int) -> Reason:
     """Say why *name* does not count: it is out, cut off, or merely not there yet."""
-    span = (
-        case.between(leading.node, name)
-        or case.between(name, leading.node)
-        or next((s for s in case.on_node(name) if s.fault.kind is not FaultKind.CLOCK), None)
-    )
-    if span is not None:
-        done = case.done(span)
-        return Reason(text=f"{name} lacks it: {done.text}", tone=done.tone)
+    for span, verb in (
+        (case.between(leading.node, name), "lacks it"),
+        (case.between(name, leading.node), "cannot say that it has it"),
+    ):
+        if span is not None:
+            done = case.done(span)
+            return Reason(text=f"{name} {verb}: {done.text}", tone=done.tone)
     absent = case.absence(name)
     if absent is not None:
         return absent
-    troubles = case.on_link(leading.node, name) + case.on_link(name, leading.node)
-    if troubles:
-        done = case.done(troubles[0])
-        return Reason(text=f"{name} is not known to have it: {done.text}", tone=done.tone)
+    if troubles := _beside(case, leading, name):
+        beside = case.beside(troubles[0])
+        return Reason(text=f"{name} is not known to have it; {beside.text}", tone=beside.tone)
     replica = shard.replicas.get(name)
     if replica is None:
         return unknown(f"{name} has not reported this shard")
@@ -139,15 +137,11 @@ def lagging(case: Case, shard: ShardView, name: str, least: int) -> list[Reason]
             f"{leading.node} has a snapshot at {leading.snapshot_index:,}: {name} may be given that"
         )
         reasons.append(Reason(text=f"{text} instead of entries"))
-    spans = [
-        span
-        for span in (case.between(leading.node, name), case.between(name, leading.node))
-        if span is not None
-    ]
-    spans += case.on_node(name)
-    spans += case.on_link(leading.node, name) + case.on_link(name, leading.node)
-    if spans:
-        return [*reasons, case.done(spans[0])]
+    span = case.between(leading.node, name) or case.between(name, leading.node)
+    if span is not None:
+        return [*reasons, case.done(span)]
+    if troubles := _beside(case, leading, name):
+        return [*reasons, case.beside(troubles[0])]
     if (absent := case.absence(name)) is not None:
         return [*reasons, absent]
     node = case.view.node(name)
@@ -157,6 +151,12 @@ def lagging(case: Case, shard: ShardView, name: str, least: int) -> list[Reason]
         text = f"it is in term {replica.term} still, {leading.node} in term {leading.term}"
         reasons.append(Reason(text=text))
     return [*reasons, unknown("no fault is on it or on the way to it: more is not known")]
+
+
+def _beside(case: Case, leading: ReplicaView, name: str) -> list[Span]:
+    """Return the faults of a replica and of its links that delay it, perhaps."""
+    links = case.on_link(leading.node, name) + case.on_link(name, leading.node)
+    return case.on_node(name) + links
 
 
 def _match(leading: ReplicaView, name: str) -> int:

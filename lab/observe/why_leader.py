@@ -106,10 +106,12 @@ def _before(
 
 def _cause(case: Case, old: str, name: str, at_s: float) -> Reason | None:
     """Return what was done to the old leader by then: a fault, or a restart that you asked for."""
-    spans = [span for span in [case.between(old, name, at_s)] if span is not None]
-    spans += case.on_node(old, at_s)
-    if spans:
-        return case.done(spans[0])
+    span = case.between(old, name, at_s)
+    if span is not None:
+        return case.done(span)
+    troubles = case.on_node(old, at_s) + case.on_link(old, name, at_s)
+    if troubles:
+        return case.beside(troubles[0])
     for event in case.events("you", old, before_s=at_s + SLACK_S):
         if event.at_s >= at_s - 10.0 and "restart" in event.text:
             text = f"{event.text.replace('you: ', 'you asked for: ', 1)}, {case.ago(event.at_s)}"

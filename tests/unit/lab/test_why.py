@@ -122,6 +122,14 @@ def test_an_election_that_is_no_longer_remembered_is_not_made_up() -> None:
     assert answer[-1] == "unknown: n3 led in term 6; what ended that is not known any more"
 
 
+def test_a_fault_that_silences_nobody_is_named_but_not_blamed() -> None:
+    slow = fault(FaultKind.SLOW_DISK, "n3", ago_s=30.0)
+    view = picture(faults=(slow,), events=(SUSPECTED, ELECTED), leaders={6: "n3", 7: "n1"})
+    assert asked(view, "shard")[-1] == (
+        "you: in force: you began “slow disk n3” 30 s ago (by hand)"
+    )
+
+
 def test_elections_of_one_second_are_not_told_apart() -> None:
     many = event(20, "n1", "elected", "n1 elected", count=31, term=9)
     view = picture(events=(SUSPECTED, many), leaders={6: "n3", 7: "n1"})
@@ -219,6 +227,20 @@ def test_a_log_that_reaches_it_is_no_ack() -> None:
     )
 
 
+def test_a_cut_on_the_way_back_hides_what_the_other_has() -> None:
+    view = replace(open_view(n2=50, n3=51), faults=(fault(FaultKind.CUT, "n3", "n1"),))
+    assert "you: n3 cannot say that it has it: you cut n3 → n1 12 s ago (by hand)" in asked(
+        view, "index", index=52
+    )
+
+
+def test_a_slow_disk_may_be_why_an_ack_is_missing_and_may_not() -> None:
+    slow = replace(open_view(n2=50, n3=50), faults=(fault(FaultKind.SLOW_DISK, "n3"),))
+    assert asked(slow, "index", index=51)[-1] == (
+        "you: n3 is not known to have it; in force: you began “slow disk n3” 12 s ago (by hand)"
+    )
+
+
 def test_a_majority_that_has_it_without_a_commit_is_not_explained_by_guessing() -> None:
     answer = asked(open_view(n2=50, n3=53), "index", index=53)
     assert answer == [
@@ -269,7 +291,7 @@ def test_a_replica_that_lags_says_what_is_on_the_way_to_it() -> None:
     assert asked(view, "replica", node="n3") == [
         "text: n3 is at 50, n1, which leads, at 950: 900 behind",
         "text: n1 has a snapshot at 900: n3 may be given that instead of entries",
-        "you: you began “slow disk n3” 12 s ago (by hand)",
+        "you: in force: you began “slow disk n3” 12 s ago (by hand)",
     ]
     assert asked(replace(view, faults=()), "replica", node="n3")[-1].startswith("unknown")
     assert "leads" in asked(picture(), "replica", node="n3")[0]  # It is not behind.
