@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from lab.faults import Fault, FaultKind
@@ -97,4 +98,5 @@ def _silences(fault: Fault, sender: str, receiver: str) -> bool:
 
 def stepped(threshold: float, step: int) -> float:
     """Return the next whole threshold above or below, within what makes sense."""
-    return min(HIGHEST, max(LOWEST, round(threshold) + step))
+    whole = round(threshold) if math.isfinite(threshold) else HIGHEST
+    return min(HIGHEST, max(LOWEST, whole + step))

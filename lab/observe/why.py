@@ -69,7 +69,7 @@ def _of_shard(case: Case, question: Question, shard_id: int) -> Answer:
         behind = lagging(case, shard, question.node, LAGS)
         if behind:
             return _answer(f"why is {question.node} behind in {name}?", behind)
-    if shard.leader is None:
+    if shard.leader not in shard.replicas:
         reasons = no_leader(case, shard)
         if refused is not None:
             reasons += refusal(case, shard, refused)[:1]

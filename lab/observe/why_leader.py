@@ -159,7 +159,7 @@ def _stepped_down(case: Case, shard_id: int, old: str, before_s: float) -> Event
 def no_leader(case: Case, shard: ShardView) -> list[Reason]:
     """Return who of the voters lives, who stands, who would refuse, and what took the rest."""
     age = span_s(case.view.now_s - shard.since_s)
-    if not shard.voters:
+    if not (shard.voters and shard.replicas):
         text = f"{shard_name(shard.shard_id)} has no configuration yet: it was not bootstrapped"
         return [Reason(text=text)]
     replicas = list(shard.replicas.values())

@@ -26,7 +26,7 @@ def refusal(case: Case, shard: ShardView, event: EventView | None) -> list[Reaso
         return [unknown("no request of this screen to this shard was refused last")]
     what = event.text.removeprefix("failed: ")
     reasons = [Reason(text=f"{case.ago(event.at_s)}: {what}", tone="harm")]
-    if shard.leader is None:
+    if shard.leader is None or shard.leader not in shard.replicas:
         return reasons + no_leader(case, shard)
     elected = election(case, shard, shard.leader, shard.replicas[shard.leader].term)
     if elected is not None and elected.at_s > event.at_s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -263,8 +264,14 @@ def spark(values: Sequence[float], width: int, top: float, glyphs: Glyphs) -> st
 def bar(value: float, low: float, high: float, glyphs: Glyphs) -> str:
     """Return the sign of a cell between *low* and *high* of a bar that is *value* high."""
     steps = len(glyphs.sparks)
-    filled = int((value - low) / (high - low) * steps + 0.5)
-    return glyphs.sparks[min(steps, filled) - 1] if filled > 0 else ""
+    part = (value - low) / (high - low) if high > low else 0.0
+    filled = int(min(part, 1.0) * steps + 0.5) if part > 0 else 0  # Neither of what is no number.
+    return glyphs.sparks[filled - 1] if filled > 0 else ""
+
+
+def finite(values: Sequence[float]) -> list[float]:
+    """Return *values* with 0 for what is no number: a report may hold anything."""
+    return [value if math.isfinite(value) else 0.0 for value in values]
 
 
 def count(number: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lab.observe.view import LogLineView, NodeView, ShardView
 from lab.observe.why import Question
-from lab.tui.paint import Line, cut, phi_text, size, span_s, spark
+from lab.tui.paint import Line, cut, finite, phi_text, size, span_s, spark
 from lab.tui.scene import Scene, lag, replica_sign, shard_name
 from lab.tui.widgets.panel import ListPanel, Page, Panel, node_question
 from lab.tui.widgets.pulse import chart, scale_top
@@ -96,7 +96,7 @@ def _facts(scene: Scene, node: NodeView, room: int) -> list[tuple[str, str]]:
 
 def _with_trend(scene: Scene, text: str, history: Sequence[float], room: int) -> str:
     """Return *text* with the last values as bars up to the highest of them, where they fit."""
-    seen = history[-TREND:]
+    seen = finite(history[-TREND:])
     top = max(seen, default=0.0)
     if top <= 0 or len(text) + TREND + 2 > room:
         return text

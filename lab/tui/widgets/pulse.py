@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.observe.why import Question
-from lab.tui.paint import Line, bar, cut, ink, phi_text, spark
+from lab.tui.paint import Line, bar, cut, finite, ink, phi_text, spark
 from lab.tui.scene import Scene
 from lab.tui.widgets.panel import Page, Panel, node_question
 from lab.tui.widgets.phi import phi_tone
@@ -106,7 +106,7 @@ def _own(
     look = scene.look
     line = Line(f" {word:<6}", look.dim).add(f"{value:>7}", look.text).to(_LABEL)
     room = max(4, width - _LABEL - 14)
-    seen = history[-room:]
+    seen = finite(history[-room:])
     top = max(seen, default=0.0)
     if top <= 0:
         return line.add("nothing was reported yet" if not seen else "nothing to speak of", look.dim)

@@ -78,7 +78,7 @@ async def test_a_simulated_cluster_that_is_broken_says_why_it_is_as_it_is() -> N
         answer = one.why("index")
         assert f"{second} has it, it needs 1 more" in answer
         assert f"{third} lacks it: you cut {second} → {third} 0.5 s ago" in answer
-        assert f"{first} lacks it: you killed {first}" in answer
+        assert f"{first} cannot say that it has it: you killed {first}" in answer
 
         await one.cluster.sleep(3.0)
         answer = one.why("shard")
