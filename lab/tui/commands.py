@@ -20,7 +20,7 @@ _GROUP_OF_PANEL = {
     "nodes": "node", "facts": "node", "map": "shard", "logs": "shard", "shard": "shard",
     "table": "shard", "attention": "shard", "roles": "shard", "links": "link",
     "phi": "link", "load": "load", "throughput": "load", "latency": "load", "faults": "link",
-    "timeline": "time", "events": "time", "pulse": "node",
+    "timeline": "time", "events": "time",
 }  # fmt: skip
 
 _ORDER = ("node", "link", "shard", "load", "time", "sim", "view", "go")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.observe.why import Question
 from lab.tui.paint import Line, bar, cut, finite, ink, phi_text, spark
 from lab.tui.scene import Scene
-from lab.tui.widgets.panel import Page, Panel, node_question
+from lab.tui.widgets.panel import Page, Panel
 from lab.tui.widgets.phi import phi_tone
 
 _LABEL = 16
@@ -36,10 +35,8 @@ def chart(scene: Scene, pair: tuple[str, str], width: int, rows: int = 1) -> lis
     return lines
 
 
-class PulsePanel(Panel):
+class PulsePanel(Panel, can_focus=False):
     """A pair of small charts a peer: what it believes of the node, and the node of it."""
-
-    KEYS = "nodes"
 
     def inputs(self, scene: Scene) -> tuple[object, ...]:
         """Depend on the histories of this node, by the second."""
@@ -51,10 +48,6 @@ class PulsePanel(Panel):
         conditions = tuple((n, c.reporting) for n, c in scene.summary.conditions.items())
         histories = (node.cpu_history, node.fsync_history) if node is not None else None
         return (name, tracks, histories, conditions, int(scene.view.now_s), scene.summary.threshold)
-
-    def question(self, scene: Scene) -> Question:
-        """Ask why the selected node is as it is."""
-        return node_question(scene)
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
         """Paint a line or two a peer, then CPU and disk on scales of their own."""
