@@ -4,46 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lab.faults import Fault, FaultKind
-from lab.observe.judge import reachable
+from lab.faults import Fault
+from lab.observe.foresee import Consequence, consequence, struck
 from lab.observe.shards import LED, Shards
-from lab.observe.view import ClusterView, ShardView
-from lolraft.multiraft.phi import deviations_at
+from lab.observe.view import ClusterView
+from lab.observe.words import counted
 
 MOST_SPANS = 300
 AFTER_S = 3.0  # What comes so soon after a fault's end still belongs to it.
-SUDDEN = (FaultKind.KILL, FaultKind.PAUSE, FaultKind.ISOLATE, FaultKind.CRASH_LOOP)
-MUTE = (*SUDDEN, FaultKind.STOP, FaultKind.FULL_DISK, FaultKind.FAILING_SYNC)
+NOTHING = Consequence()
 _LED_OR_NEW = (*LED, "empty")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consequence:
-    """What is to be expected of a fault, from a picture taken before it."""
-
-    elections: int | None = None  # None: it cannot be told beforehand.
-    without_quorum: int = 0  # Shards that have a quorum now and would lose it.
-    shards: int = 0  # All of them.
-    detected_s: float | None = None  # When phi passes the threshold; 0: it says goodbye.
-
-    @property
-    def harms(self) -> bool:
-        """Return whether a majority is lost."""
-        return self.without_quorum > 0
-
-    def __str__(self) -> str:
-        """Return one sentence."""
-        if self.harms:
-            count = f"{self.without_quorum:,} of {self.shards:,} shards lose their majority"
-            return f"{count}: no leader, no writes"
-        if self.elections is None:
-            return "every majority stays"
-        word = f"{self.elections:,} election{'s' * (self.elections != 1)}"
-        word = "no election" if not self.elections else word
-        when = ""
-        if self.elections and self.detected_s is not None:
-            when = f" in about {self.detected_s:.1f} s" if self.detected_s else " at once"
-        return f"{word}{when}, every majority stays, no write is lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +22,7 @@ class Span:
 
     fault: Fault
     until_s: float | None = None  # None: in force.
-    expected: Consequence = Consequence()
+    expected: Consequence = NOTHING
     elections: int = 0  # Won since it began, until shortly after its end.
     detected_s: float | None = None  # From its beginning to the first suspicion.
     without_leader: int = 0  # At worst, shards at a time.
@@ -61,12 +31,11 @@ class Span:
     @property
     def happened(self) -> str:
         """Return one sentence."""
-        word = f"{self.elections:,} election{'s' * (self.elections != 1)}"
-        parts = [word if self.elections else "no election"]
+        parts = [counted(self.elections, "election") if self.elections else "no election"]
         if self.detected_s is not None:
             parts.append(f"suspected after {self.detected_s:.1f} s")
         if self.without_leader:
-            shards = f"{self.without_leader:,} shard{'s' * (self.without_leader != 1)}"
+            shards = counted(self.without_leader, "shard")
             parts.append(f"{shards} without a leader, {self.leaderless_s:.1f} s at most")
         return ", ".join(parts)
 
@@ -100,67 +69,6 @@ class Account:
             ):
                 return picture
         return self.view
-
-
-def struck(kind: FaultKind, nodes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the nodes that a fault of *kind* takes out altogether."""
-    return nodes[:1] if kind in MUTE else ()
-
-
-def consequence(
-    view: ClusterView,
-    kind: FaultKind,
-    names: tuple[str, ...],
-    links: tuple[tuple[str, str], ...] = (),
-) -> Consequence:
-    """Return what to expect when *names* fall out, or only *links* are cut."""
-    if kind is FaultKind.PARTITION and links:
-        names = _weaker_side(view, links)
-    if not names:
-        return Consequence(shards=len(view.shards))
-    live = reachable(view.nodes, view.now_s)
-    left = live - set(names)
-    lost = elections = 0
-    for shard in view.shards.values():
-        had, has = _has_quorum(shard, live), _has_quorum(shard, left)
-        lost += had and not has
-        elections += has and shard.leader in names
-    return Consequence(
-        elections=elections,
-        without_quorum=lost,
-        shards=len(view.shards),
-        detected_s=0.0 if kind is FaultKind.STOP else crossing_s(view, names[0]),
-    )
-
-
-def crossing_s(view: ClusterView, name: str) -> float | None:
-    """Return how long *name* must be silent until most of its peers suspect it."""
-    times = sorted(
-        link.mean_s + deviations_at(link.threshold) * link.deviation_s
-        for link in view.links.values()
-        if link.sender == name and link.mean_s > 0
-    )
-    return times[len(times) // 2] if times else None
-
-
-def _has_quorum(shard: ShardView, live: frozenset[str]) -> bool:
-    leader = shard.replicas.get(shard.leader or "")
-    outgoing = leader.outgoing if leader is not None else ()
-    halves = [half for half in (shard.voters, outgoing) if half]
-    return bool(halves) and all(
-        sum(voter in live for voter in half) > len(half) // 2 for half in halves
-    )
-
-
-def _weaker_side(view: ClusterView, links: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    """Return the nodes that hear fewer than a majority of all."""
-    names = [node.name for node in view.nodes]
-    cut = set(links)
-    return tuple(
-        name
-        for name in names
-        if sum((other, name) not in cut for other in names) <= len(names) // 2
-    )
 
 
 def _grown(span: Span, view: ClusterView, here: set[int]) -> Span:

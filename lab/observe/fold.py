@@ -126,6 +126,7 @@ def _node(known: NodeView, update: observe_pb2.Update, at_s: float) -> NodeView:
         cpu_history=(*known.cpu_history, facts.cpu)[-MOST_HISTORY:],
         rss_bytes=facts.rss_bytes,
         fsync_s=facts.fsync_s,
+        fsync_history=(*known.fsync_history, facts.fsync_s)[-MOST_HISTORY:],
         queue_bytes=facts.queue_bytes,
         disk_is_well=facts.disk_is_well,
         commits=facts.commits,
@@ -304,7 +305,8 @@ def _with_event(events: tuple[EventView, ...], event: EventView) -> tuple[EventV
     """Add a line, or count it into a like one of the same moment."""
     for position in range(len(events) - 1, max(-1, len(events) - 8), -1):
         other = events[position]
-        alike = (other.node, other.kind) == (event.node, event.kind) and not event.by_you
+        own = event.by_you or event.kind == "failed"  # Each has words of its own.
+        alike = (other.node, other.kind) == (event.node, event.kind) and not own
         near = abs(event.at_s - other.at_s) <= SAME_MOMENT_S
         if alike and near and event.shard_id is not None and other.shard_id != event.shard_id:
             merged = replace(

@@ -3,7 +3,8 @@ A recording on disk: the happenings of one lab, versioned, compressed, safe agai
 
 A file is a line that names format and version, then blocks: length, checksum, and so many bytes of
 JSON lines, compressed. A block that is not whole ends the recording; what is before it counts.
-Version 2 may begin in the middle of a run (`Began`); what begins at the start is of version 1.
+Version 2 may begin in the middle of a run (`Began`), version 3 with what was seen of silences and
+foreseen of faults by then; what begins at the start is of version 1.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from lolraft.errors import LolraftError
 from lolraft.raft.types import NodeId
 from lolraft.rpc.pb import observe_pb2
 
-VERSION, FROM_THE_START = 2, 1
+VERSION, FROM_THE_START = 3, 1
 MAGIC = b"lolraft-recording "
 BLOCK = struct.Struct("<II")  # bytes that follow, their checksum
 BLOCK_BYTES = 64 * 1024  # Before compression: a block is written when it has so many,

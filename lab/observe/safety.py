@@ -12,6 +12,7 @@ from lolraft.rpc.pb import observe_pb2
 MOST_TERMS, MOST_MARKS, FEWER_MARKS = 64, 96, 64  # Remembered of each shard.
 ONE_LEADER = "one leader a term (§3.2)"
 SAME_PREFIX = "committed entries are the same everywhere (§3.5)"
+APPEND_ONLY = "a leader only appends to its log (§3.5)"
 COMMIT_STAYS = "a commit is for ever (§3.6)"
 SIMULATOR = "the simulator's checkers"
 
@@ -55,7 +56,9 @@ def hear(
             before = Promises(group=facts.group)
         broken = _two_leaders(before, facts, name) or _diverged(before, facts, name)
         if broken is None and same_life:
-            broken = _went_back(view, shards, facts.shard_id, name)
+            broken = _went_back(view, shards, facts.shard_id, name) or _shortened(
+                view, shards, facts.shard_id, name
+            )
         if broken is not None:
             rule, nodes, text = broken
             text = f"shard {facts.shard_id}: {text}"
@@ -116,6 +119,21 @@ def _went_back(
         return None
     indexes = f"({old.commit_index} to {new.commit_index})"
     return COMMIT_STAYS, (name,), f"commit went back on {name} {indexes}"
+
+
+def _shortened(
+    view: ClusterView, shards: Mapping[int, ShardView], shard_id: int, name: str
+) -> Broken | None:
+    """Compare a leader's log with that which it reported before, in the same term and life."""
+    then, now = view.shards.get(shard_id), shards.get(shard_id)
+    old = then.replicas.get(name) if then is not None else None
+    new = now.replicas.get(name) if now is not None else None
+    if old is None or new is None or (old.role, new.role) != ("leader", "leader"):
+        return None
+    if old.term != new.term or new.last_index >= old.last_index:
+        return None
+    indexes = f"({old.last_index} to {new.last_index})"
+    return APPEND_ONLY, (name,), f"{name}, which leads term {new.term}, cut its log {indexes}"
 
 
 def _with(before: Promises, facts: observe_pb2.ShardFacts, name: str) -> Promises:

@@ -57,6 +57,7 @@ class NodeView:
     commits_per_s: float = 0.0
     leading: int = 0  # Shards it leads, by its own word.
     following: int = 0
+    fsync_history: tuple[float, ...] = ()  # Seconds, oldest first, at most 60.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from textual.widgets import Input
 
 from lab.observe.shards import Shards
+from lab.observe.trial import stepped
+from lab.observe.why import why
 from lab.report.gather import Report
 from lab.tui import story
 from lab.tui.filters import Filter
 from lab.tui.rewind import Rewind
-from lab.tui.scene import shard_name
+from lab.tui.scene import shard_name, suspect_link
 from lab.tui.screens.help import HelpScreen
-from lab.tui.widgets.panel import Panel
+from lab.tui.screens.why import WhyScreen
+from lab.tui.widgets.panel import Panel, shard_question
 
 ORDERS = ("shard", "trouble", "lag", "term", "leader", "commit")
 COLOURINGS = ("leader", "term", "lag")
@@ -91,8 +94,19 @@ class Actions(Rewind):
         if panel is not None:
             panel.enter()
 
+    async def action_turn(self, step: int) -> None:
+        """Turn what the page has to be turned: the load's share of reads, phi's threshold."""
+        if self.page == "load":
+            await self.run_action(f"load_adjust('reads', {step})")
+            return
+        scene = self.scene()
+        link = suspect_link(scene) if scene is not None else None
+        if self.page == "phi" and link is not None:
+            self.tried = stepped(link.threshold if self.tried is None else self.tried, step)
+            self.redraw()
+
     def action_step_back(self) -> None:
-        """Close one thing: a large panel, a filter, a page, a log cursor."""
+        """Close one thing: a large panel, a filter, a trial, a page, a log cursor."""
         if self.screen_stack[0].query_one("#filter").has_class("-open"):
             self.lines_filter = self.shards_filter = Filter()
             self.close_filter()
@@ -100,6 +114,8 @@ class Actions(Rewind):
             self.alone = None
         elif self.lines_filter or self.shards_filter:
             self.lines_filter = self.shards_filter = Filter()
+        elif self.page == "phi" and self.tried is not None:
+            self.tried = None
         elif self.page != "cluster":
             self.page = "cluster"
         else:
@@ -199,6 +215,16 @@ class Actions(Rewind):
     def action_save_story(self) -> None:
         """Write report and picture into a new folder here, and say where."""
         story.save(self, self.report)
+
+    def action_why(self) -> None:
+        """Say why what is under the cursor is as it is."""
+        scene = self.scene()
+        if scene is None:
+            return
+        panel = self._panel()
+        question = panel.question(scene) if panel is not None else shard_question(scene)
+        answer = why(scene.view, scene.account, question)
+        self.push_screen(WhyScreen(answer, scene.look, scene.view.now_s))
 
     def action_keys(self) -> None:
         """Show all keys, those of the focused panel first, and the legend."""

@@ -225,6 +225,7 @@ class LabApp(Actions, App[Leaving]):
             load=LoadView() if self.is_past else self.load.view,
             account=self._account,
             fault=self.at_fault,
+            tried=self.tried,
         )
 
     def redraw(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.cluster.interface import Cluster, ClusterError
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 _TOGETHER = 16  # Shards that a new node joins at the same time.
 
 Work = Callable[[], Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a line of the timeline is about."""
+
+    node: str | None = None
+    shard_id: int | None = None
 
 
 class Deeds:
@@ -133,7 +142,8 @@ class Deeds:
             answer = await self._client.write(shard_id, words.put(key, value))
             return words.tell(answer)
 
-        self._go(f"write {key}={value} to {shard}", self._timed(work), group=f"write {shard_id}")
+        what = f"write {key}={value} to {shard}"
+        self._go(what, self._timed(work), group=f"write {shard_id}", shard_id=shard_id)
 
     def read(self, shard_id: int, shard: str, key: str) -> None:
         """Get a value, linearizably."""
@@ -142,7 +152,8 @@ class Deeds:
         async def work() -> str:
             return words.tell(await self._client.read(shard_id, words.get(key)))
 
-        self._go(f"read {key} from {shard}", self._timed(work), group=f"read {shard_id}", tell=True)
+        what, group = f"read {key} from {shard}", f"read {shard_id}"
+        self._go(what, self._timed(work), group=group, shard_id=shard_id, tell=True)
 
     def transfer(self, shard_id: int, shard: str, target: str, target_id: str) -> None:
         """Hand leadership over."""
@@ -157,7 +168,8 @@ class Deeds:
 
         async def work() -> str:
             handle = await self._cluster.add_node()
-            self._say(f"you: {handle.name} started, joining {_shards(len(shard_ids))}", handle.name)
+            joining = f"joining {_shards(len(shard_ids))}"
+            self._say(f"you: {handle.name} started, {joining}", _About(handle.name))
             joined, refused = await self._join(str(handle.node_id), shard_ids)
             if refused is not None:
                 raise ClusterError(
@@ -200,6 +212,7 @@ class Deeds:
         group: str,
         node: str | None = None,
         kind: FaultKind | None = None,
+        shard_id: int | None = None,
         tell: bool = False,
     ) -> None:
         """Start *call* in a worker, unless the backend says beforehand that it cannot."""
@@ -208,42 +221,46 @@ class Deeds:
             self._app.notify(reason, title=f"cannot {what}", severity="warning")
             return
         self._app.run_worker(
-            self._run(what, call, node, tell), group=group, name=what, exit_on_error=False
-        )
+            self._run(what, call, _About(node, shard_id), tell),
+            group=group, name=what, exit_on_error=False,
+        )  # fmt: skip
 
     async def _run(
         self,
         what: str,
         call: Callable[[], Awaitable[object]],
-        node: str | None,
+        about: _About,
         tell: bool,
     ) -> None:
         try:
             result = await call()
         except ClusterError as error:
-            self._failed(what, str(error), node)
+            self._failed(what, str(error), about)
         except RequestFailed as error:
             more = "" if error.outcome_known else " · it may still be executed"
-            self._failed(what, f"{error.text}{more}", node)
+            self._failed(what, f"{error.text}{more}", about)
         except LolraftError as error:
-            self._failed(what, str(error), node)
+            self._failed(what, str(error), about)
         except Exception as error:  # The screen stays, whatever a backend raises.
-            self._failed(what, f"{type(error).__name__}: {error}", node)
+            self._failed(what, f"{type(error).__name__}: {error}", about)
         else:
             ended = f" ({result.mechanism})" if isinstance(result, Fault) else ""
             ended = f": {result}" if isinstance(result, str) and result else ended
-            self._say(f"you: {what}{ended}", node)
+            self._say(f"you: {what}{ended}", about)
             if tell:
                 self._app.notify(f"{what}{ended}")
 
-    def _failed(self, what: str, why: str, node: str | None) -> None:
-        self._say(f"failed: {what}: {why}", node, kind="failed")
+    def _failed(self, what: str, why: str, about: _About) -> None:
+        self._say(f"failed: {what}: {why}", about, kind="failed")
         self._app.notify(why or "no reason given", title=f"{what} failed", severity="error")
 
-    def _say(self, text: str, node: str | None, kind: str = "you") -> None:
+    def _say(self, text: str, about: _About, kind: str = "you") -> None:
         self._source.note(
-            EventView(at_s=time.time(), node=node, kind=kind, text=text, by_you=kind == "you")
-        )
+            EventView(
+                at_s=time.time(), node=about.node, kind=kind, text=text,
+                shard_id=about.shard_id, by_you=kind == "you",
+            )
+        )  # fmt: skip
 
 
 def _shards(number: int) -> str:

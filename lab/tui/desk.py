@@ -28,6 +28,7 @@ from lab.tui.widgets.node import LinesPanel, NodeFacts, RolesPanel, SmallNote
 from lab.tui.widgets.nodes import NodesPanel
 from lab.tui.widgets.panel import Panel
 from lab.tui.widgets.phi import PhiPanel
+from lab.tui.widgets.pulse import PulsePanel
 from lab.tui.widgets.shardmap import ShardMap
 from lab.tui.widgets.table import ShardTable
 from lab.tui.widgets.timeline import TimelinePanel
@@ -48,6 +49,7 @@ PANELS: dict[str, Callable[[str], Panel]] = {
     "entries": EntriesPanel,
     "facts": NodeFacts,
     "roles": RolesPanel,
+    "pulse": PulsePanel,
     "lines": LinesPanel,
     "load": LoadFacts,
     "throughput": ThroughputPanel,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from rich.markup import escape
 
 from lab.cluster.interface import Cluster
 from lab.faults import (
@@ -16,7 +19,11 @@ from lab.faults import (
     Rhythm,
     Trouble,
 )
-from lab.observe.account import MUTE, Consequence, consequence
+from lab.observe.foresee import HARMLESS, MUTE, Consequence, Kind, alike
+from lab.observe.view import NodeView
+from lab.observe.words import counted
+from lab.tui.foretell import of_link, of_node
+from lab.tui.paint import cut
 from lab.tui.scene import Scene
 
 
@@ -73,14 +80,15 @@ def _rhythm(text: str) -> Trouble:
     return Rhythm(period_s=_number(text, 0.2, 600, "seconds"))
 
 
-LABEL = 21  # Cells: `transfer s0017 to n2` fits.
+MENU_WIDTH = 106  # Cells of a line, where the screen has so many.
+_LABEL = 26  # Of them.
 RESTART = "until it is restarted: a store never goes on after a failed sync"
 MENU: tuple[Entry, ...] = (
     Entry(key="K", kind=FaultKind.KILL, label="kill {node}", expects="", action="kill"),
     Entry(key="s", kind=FaultKind.STOP, label="{stop} {node}", action="stop",
-          expects="it withdraws its claims: others lead at once"),
+          expects=""),
     Entry(key="p", kind=FaultKind.PAUSE, label="{pause} {node}", action="pause",
-          expects="its peers hear silence; phi passes the threshold in about 0.3 s"),
+          expects=""),
     Entry(key="c", kind=FaultKind.CRASH_LOOP, label="crash loop of {node}", asks="seconds a round",
           value="4", make=_rhythm, expects="killed and started again until healed"),
     Entry(key="i", kind=FaultKind.ISOLATE, label="isolate {node}", expects="", action="isolate"),
@@ -108,7 +116,7 @@ MENU: tuple[Entry, ...] = (
               bandwidth_bytes_s=1024 * _number(text, 1, 1e6, "KiB a second"))),
     Entry(key="S", kind=FaultKind.SLOW_DISK, label="slow disk of {node}",
           asks="milliseconds more a sync", value="200",
-          expects="it acknowledges late; a leader whose disk stalls hands over",
+          expects="a leader whose disk stalls hands over",
           make=lambda text: DiskTrouble(
               sync_delay_s=_number(text, 0, 60_000, "milliseconds") / 1e3)),
     Entry(key="y", kind=FaultKind.FAILING_SYNC, label="failing sync at {node}",
@@ -128,29 +136,78 @@ MENU: tuple[Entry, ...] = (
 
 
 def lines(
-    scene: Scene, cluster: Cluster, words: dict[str, str]
+    scene: Scene, cluster: Cluster, words: dict[str, str], width: int
 ) -> list[tuple[str, str, Entry | None]]:
-    """Return the menu as keys, words and what each stands for; None where it cannot be done."""
+    """
+    Return the menu as keys, words and what each stands for; None where it cannot be done.
+
+    The words are markup, cut to *width* cells.
+    """
+    room = width - _LABEL - 1
     found: list[tuple[str, str, Entry | None]] = []
+    kinds = alike(scene.view)
     for entry in MENU:
         label = entry.label.format_map(words)
         why_not = cluster.why_not(entry.kind) if entry.kind is not None else None
-        expects = f"cannot: {why_not}" if why_not else _expected(scene, entry, words)
-        expected = None if why_not else consequence_of(scene, entry)
+        if why_not:
+            refused = escape(cut(f"cannot: {why_not}", room))
+            found.append((entry.key, f"{label:{_LABEL}} {refused}", None))
+            continue
+        expected = foretold(scene, entry, kinds)
+        says = escape(cut(expects(scene, entry, expected, words), room))
         if expected is not None and expected.harms:
-            expects = f"[$error]{expects}[/]"
-        found.append((entry.key, f"{label:{LABEL}} {expects}", None if why_not else entry))
+            says = f"[$error]{says}[/]"
+        found.append((entry.key, f"{label:{_LABEL}} {says}", entry))
     return found
 
 
-def consequence_of(scene: Scene, entry: Entry) -> Consequence | None:
-    """Return what the picture lets expect of the selected node's falling out; None: it does not."""
-    if entry.kind not in MUTE or scene.node is None or entry.kind is None:
-        return None
-    return consequence(scene.view, entry.kind, (scene.node,))
+def foretold(scene: Scene, entry: Entry, kinds: Counter[Kind] | None = None) -> Consequence | None:
+    """Return what the picture lets expect of what is selected; None: it does not tell."""
+    kind = entry.kind
+    if kind in MUTE or kind is FaultKind.SLOW_DISK:
+        return of_node(scene, kind, kinds) if kind is not None else None
+    if kind in (*LINK_TROUBLES, FaultKind.CUT, FaultKind.CUT_BOTH) and kind not in HARMLESS:
+        return of_link(scene, kind, kinds) if kind is not None else None
+    return None
 
 
-def _expected(scene: Scene, entry: Entry, words: dict[str, str]) -> str:
+def expects(scene: Scene, entry: Entry, expected: Consequence | None, words: dict[str, str]) -> str:
     """Say before what will come of it, from what the picture shows now."""
-    expected = consequence_of(scene, entry)
-    return entry.expects.format_map(words) if expected is None else str(expected)
+    known = entry.expects.format_map(words)
+    if entry.action == "heal":
+        count = counted(len(scene.view.faults), "fault")
+        return f"{count} in force; {known}"
+    if entry.action == "undo":
+        newest = max(scene.view.faults, key=lambda fault: fault.number, default=None)
+        return f"takes back: {newest}" if newest is not None else "nothing is in force"
+    node = scene.view.node(scene.node or "")
+    if expected is None and entry.kind in MUTE and node is not None and node.state != "running":
+        return _of_one_that_is_out(entry, node)
+    if expected is None:
+        return known
+    if expected.slowed is not None and known:
+        return f"{known}; {expected}"
+    return str(expected)
+
+
+def _of_one_that_is_out(entry: Entry, node: NodeView) -> str:
+    """Say what a key does to a node that nobody hears already."""
+    if node.state == "paused":
+        resumes = entry.action == "pause"
+        return "it goes on where it was" if resumes else "its peers miss it already: no election"
+    if entry.action == "stop":
+        return "it starts again on the same data"
+    return f"it is {node.state} already: r starts it again"
+
+
+def foretold_of(scene: Scene, entry: Entry, words: dict[str, str], text: str) -> Consequence | str:
+    """Return what to expect with the value *text*, or what is wrong with that."""
+    assert entry.make is not None, "it asks for a value"
+    try:
+        entry.make(text)
+    except ValueError as broken:
+        return str(broken)
+    expected = foretold(scene, entry)
+    if expected is not None and expected.slowed is None:
+        return expected
+    return expects(scene, entry, expected, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,6 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from lab.observe.words import span_s as span_s
 from lab.tui.themes import DARK, Palette
 
 
@@ -227,10 +229,11 @@ _PLAIN = str.maketrans("φ≥≤’·→←×–—±…ᵏ★", "f><'.><x--~~k*
 
 def in_ascii(strip: Strip) -> Strip:
     """Return *strip* with every sign beyond ASCII spelled with one within it."""
-    return Strip([Segment(_spelled(text), style) for text, style, _ in strip], strip.cell_length)
+    return Strip([Segment(spelled(text), style) for text, style, _ in strip], strip.cell_length)
 
 
-def _spelled(text: str) -> str:
+def spelled(text: str) -> str:
+    """Return *text* with every sign beyond ASCII spelled with one within it."""
     if text.isascii():
         return text
     text = text.translate(_PLAIN)
@@ -260,6 +263,19 @@ def spark(values: Sequence[float], width: int, top: float, glyphs: Glyphs) -> st
     return "".join(glyphs.sparks[int(bar * steps + 0.5)] for bar in bars).rjust(width)
 
 
+def bar(value: float, low: float, high: float, glyphs: Glyphs) -> str:
+    """Return the sign of a cell between *low* and *high* of a bar that is *value* high."""
+    steps = len(glyphs.sparks)
+    part = (value - low) / (high - low) if high > low else 0.0
+    filled = int(min(part, 1.0) * steps + 0.5) if part > 0 else 0  # Neither of what is no number.
+    return glyphs.sparks[filled - 1] if filled > 0 else ""
+
+
+def finite(values: Sequence[float]) -> list[float]:
+    """Return *values* with 0 for what is no number: a report may hold anything."""
+    return [value if math.isfinite(value) else 0.0 for value in values]
+
+
 def count(number: int) -> str:
     """Return *number* with thousands apart: 9,412."""
     return f"{number:,}"
@@ -280,15 +296,6 @@ def size(number: int) -> str:
     if number >= 1 << 30:
         return f"{number / (1 << 30):.1f}G"
     return f"{number >> 20}M" if number >= 1 << 20 else f"{number >> 10}K"
-
-
-def span_s(seconds: float) -> str:
-    """Return a duration as a person says it: 0.6 s, 42 s, 3 min, 2 h."""
-    if seconds < 9.95:
-        return f"{max(0.0, seconds):.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def watch_s(seconds: float, *, tenths: bool = False) -> str:

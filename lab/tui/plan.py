@@ -149,7 +149,6 @@ def _cluster_narrow(shape: Shape) -> Plan:
 def _page(shape: Shape, area: Region) -> Plan:
     """Return the body of a page other than the first."""
     width, y, height = area.width, area.y, area.height
-    wide = width >= WIDE
     if shape.page == "shards":
         return _rows(width, y, [("table", height)])
     if shape.page == "timeline":
@@ -171,14 +170,26 @@ def _page(shape: Shape, area: Region) -> Plan:
         return _rows(width, y, [("faults", height - compared), ("compared", compared)])
     if shape.page == "shard":
         return _shard(shape, area)
-    if wide:
+    return _node(shape, area)
+
+
+def _node(shape: Shape, area: Region) -> Plan:
+    """One node: its facts and shards, and, where there is room, its pulse beside its log lines."""
+    width, y, height = area.width, area.y, area.height
+    peers = max(0, shape.nodes - 1)
+    pulse = peers * (2 if height >= 36 and peers <= 6 else 1) + 4
+    if width >= WIDE:
         left = width * 70 // 140
         facts = max(11, shape.nodes + 2)
         body = _rows(left, y, [("facts", facts), ("roles", height - facts)])
-        return body | _rows(width - left, y, [("lines", height)], x=left)
+        pulse = pulse if height - pulse >= 8 else 0
+        right = [("pulse", pulse), ("lines", height - pulse)]
+        return body | _rows(width - left, y, right, x=left)
     facts = 10
-    half = (height - facts) // 2
-    return _rows(width, y, [("facts", facts), ("roles", half), ("lines", height - facts - half)])
+    pulse = pulse if height - facts - pulse >= 10 else 0
+    half = (height - facts - pulse) // 2
+    rest = height - facts - pulse - half
+    return _rows(width, y, [("facts", facts), ("pulse", pulse), ("roles", half), ("lines", rest)])
 
 
 def _shard(shape: Shape, area: Region) -> Plan:

@@ -22,6 +22,7 @@ from lab.observe.view import (
     ShardView,
     with_age,
 )
+from lab.observe.words import shard_name as shard_name
 from lab.tui.filters import Filter
 from lab.tui.paint import Look, span_s
 from lab.workload.view import LoadView
@@ -133,6 +134,7 @@ class Scene:
     lines_filter: Filter = field(default_factory=Filter)
     load: LoadView = field(default_factory=LoadView)
     fault: int | None = None  # The number of the one under the cursor of page 7.
+    tried: float | None = None  # A threshold of phi that is only thought of, on page 5.
     account: Account = field(default_factory=Account)
 
     @property
@@ -284,11 +286,6 @@ def _touched(view: ClusterView, name: str) -> bool:
     )
 
 
-def shard_name(shard_id: int) -> str:
-    """Return a shard's name on the screen: s0017."""
-    return f"s{shard_id:04d}"
-
-
 def tenths(scene: Scene, shards: Iterable[ShardView]) -> int:
     """Return what to depend on for the ages that *shards* show: the time, or 0 without ages."""
     return int(scene.view.now_s * 10) if any(AGE in shard.why for shard in shards) else 0
@@ -336,21 +333,6 @@ def suspect_link(scene: Scene) -> LinkView | None:
         and (not scene.picked or scene.node == link.sender)
     ]
     return max(about, key=lambda link: (link.phi, link.sender, link.receiver), default=None)
-
-
-def majority_lost_by(view: ClusterView, summary: Summary, name: str) -> int:
-    """Count the shards that have a live quorum now and would have none without *name*."""
-    lost = 0
-    live = {node for node, condition in summary.conditions.items() if condition.reporting}
-    halves: dict[tuple[str, ...], bool] = {}  # Many shards have the same voters.
-    for shard in view.shards.values():
-        voters = shard.voters
-        if voters not in halves:
-            need = len(voters) // 2 + 1
-            have = sum(voter in live for voter in voters)
-            halves[voters] = name in voters and name in live and have - 1 < need <= have
-        lost += halves[voters]
-    return lost
 
 
 def is_down(node: NodeView) -> bool:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from lab.faults import FaultKind
 from lab.tui.filters import Filter
+from lab.tui.foretell import of_link, of_node, of_sides, say_before, sides
 from lab.tui.keys import filled, transfer_target
-from lab.tui.menu import MENU, Entry, lines
+from lab.tui.menu import MENU, MENU_WIDTH, Entry, foretold_of, lines
 from lab.tui.paint import Look
-from lab.tui.scene import Scene, is_down, majority_lost_by, shard_name
+from lab.tui.scene import Scene, is_down, shard_name
 from lab.tui.screens.dialogs import Ask, Choose, ask_how_to_leave, ask_to_kill
 from lab.tui.words import speaks_key_value
 
@@ -36,6 +37,7 @@ class Wishes(_Base):
     at_link: tuple[str, str] | None = None
     at_index: int | None = None
     at_fault: int | None = None
+    tried: float | None = None
     picked = False
     held = False
     order = "shard"
@@ -77,14 +79,25 @@ class Wishes(_Base):
         name, scene = self._node(), self.scene()
         if name is None or scene is None:
             return
-        lost = majority_lost_by(scene.view, scene.summary, name)
-        if not lost:
+        expected = of_node(scene, FaultKind.KILL)
+        if expected is None or not expected.harms:
+            self._say_before(FaultKind.KILL)
             self.deeds.kill(name)
             return
         self.push_screen(
-            ask_to_kill(name, lost, len(scene.view.shards)),
-            lambda sure: self.deeds.kill(name) if sure else None,
+            ask_to_kill(name, expected), lambda sure: self.deeds.kill(name) if sure else None
         )
+
+    def _say_before(self, kind: FaultKind) -> None:
+        """Say what is expected of the selected node or link, before a key acts on it at once."""
+        scene = self.scene()
+        if scene is None or self.cluster.why_not(kind) is not None:
+            return
+        if kind in (FaultKind.CUT, FaultKind.CUT_BOTH):
+            where, expected = " ".join(scene.link or ()), of_link(scene, kind)
+        else:
+            where, expected = scene.node or "", of_node(scene, kind)
+        say_before(self, f"{kind.value} {where}", expected)
 
     def action_stop(self) -> None:
         """Stop the node, or start it."""
@@ -95,6 +108,7 @@ class Wishes(_Base):
         if is_down(node):
             self.deeds.restart(name, "start")
         else:
+            self._say_before(FaultKind.STOP)
             self.deeds.stop(name)
 
     def action_pause(self) -> None:
@@ -108,6 +122,7 @@ class Wishes(_Base):
         elif is_down(node):
             self.notify(f"{name} is {node.state}: r starts it again.", severity="warning")
         else:
+            self._say_before(FaultKind.PAUSE)
             self.deeds.pause(name)
 
     def action_restart(self) -> None:
@@ -118,6 +133,7 @@ class Wishes(_Base):
     def action_isolate(self) -> None:
         """Isolate the node."""
         if (name := self._node()) is not None:
+            self._say_before(FaultKind.ISOLATE)
             self.deeds.isolate(name)
 
     def action_add_node(self, everywhere: bool) -> None:
@@ -144,18 +160,20 @@ class Wishes(_Base):
             if fault.kind in (FaultKind.CUT, FaultKind.CUT_BOTH) and link in fault.links:
                 self.deeds.heal(fault)
                 return
+        self._say_before(FaultKind.CUT)
         self.deeds.cut(*link)
 
     def action_cut_both(self) -> None:
         """Cut the link both ways."""
         if (link := self._link()) is not None:
+            self._say_before(FaultKind.CUT_BOTH)
             self.deeds.cut_both(*link)
 
     def action_partition(self) -> None:
         """Ask for the sides, and part them."""
         scene = self.scene()
         names = [node.name for node in scene.view.nodes] if scene else []
-        if len(names) < 2:
+        if scene is None or len(names) < 2:
             self.notify("A partition needs two nodes: a adds another.", severity="warning")
             return
         small = (len(names) - 1) // 2 or 1
@@ -165,6 +183,7 @@ class Wishes(_Base):
             Ask(
                 "partition", "Which nodes on which side? They no longer hear the other sides.",
                 value=value, more="a node that is not named hears everybody",
+                foretell=of_sides(scene),
             ),
             lambda text: self._part(text, names),
         )  # fmt: skip
@@ -172,15 +191,10 @@ class Wishes(_Base):
     def _part(self, text: str | None, names: list[str]) -> None:
         if text is None:
             return
-        groups = tuple(tuple(side.split()) for side in text.split("|") if side.strip())
-        named = [name for group in groups for name in group]
-        unknown = [name for name in named if name not in names]
-        if unknown:
-            self.notify(f"No node {', '.join(unknown)}; there are {', '.join(names)}.",
-                        title="partition", severity="warning")  # fmt: skip
-        elif len(groups) < 2 or len(named) != len(set(named)):
-            self.notify("Write two sides or more, each node once: n1 n2 | n3 n4 n5.",
-                        title="partition", severity="warning")  # fmt: skip
+        try:
+            groups = sides(text, names)
+        except ValueError as broken:
+            self.notify(str(broken), title="partition", severity="warning")
         else:
             self.deeds.partition(groups)
 
@@ -190,7 +204,10 @@ class Wishes(_Base):
         if scene is None:
             return
         words = dict(filled(scene))
-        dialog = Choose("faults", "What shall go wrong?", lines(scene, self.cluster, words))
+        dialog = Choose(
+            "faults", "What shall go wrong?",
+            lines(scene, self.cluster, words, min(MENU_WIDTH, self.size.width - 14)),
+        )  # fmt: skip
         dialog.add_class("wide")
         self.push_screen(dialog, lambda entry: self._chosen(entry, words) if entry else None)
 
@@ -221,9 +238,17 @@ class Wishes(_Base):
                 return
             self.deeds.disturb(label, kind, where, trouble)
 
-        if entry.asks:
-            self.push_screen(Ask(label, entry.asks, value=entry.value, more=entry.expects), then)
+        scene = self.scene()
+        if entry.asks and scene is not None:
+            self.push_screen(
+                Ask(
+                    label, entry.asks, value=entry.value,
+                    foretell=lambda text: foretold_of(scene, entry, words, text),
+                ),
+                then,
+            )  # fmt: skip
         else:
+            self._say_before(kind)
             then("")
 
     def action_heal(self) -> None:

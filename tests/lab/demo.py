@@ -44,6 +44,7 @@ def node(name: str, state: NodeState = NodeState.RUNNING, **more: object) -> Nod
         "uptime_s": 192.0,
         "cpu": history[-1],
         "cpu_history": history,
+        "fsync_history": tuple(0.0008 + value / 200 for value in reversed(history)),
         "rss_bytes": draw.randrange(60, 110) << 20,
         "fsync_s": 0.0008 + draw.random() / 1000,
         "commits": 120_000,
@@ -353,7 +354,8 @@ def history(view: ClusterView) -> PhiHistory:
         if link.phi > 2:
             calm[-rise:] = [link.phi * ((step + 1) / rise) ** 1.4 for step in range(rise)]
         tracks[pair] = tuple((last - 119 + place, phi) for place, phi in enumerate(calm))
-    return PhiHistory(MappingProxyType(tracks))
+    since = MappingProxyType(dict.fromkeys(tracks, view.now_s - 119))
+    return PhiHistory(MappingProxyType(tracks), since=since)
 
 
 class FakeLoad:

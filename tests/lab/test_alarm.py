@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.observe.view import Violation
+from lab.observe.view import Promises, Violation
 from tests.lab import demo
 from tests.lab.screen import running
 
@@ -44,3 +44,16 @@ async def test_a_violation_stands_across_the_top_and_holds_the_picture(
         lab.show(bad)
         await lab.press("z")
         assert "UNSAFE" in lab.text()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 45)])
+async def test_the_promises_stand_beside_what_was_expected(size: tuple[int, int]) -> None:
+    view = replace(demo.cluster(), promises={17: Promises()})
+    async with running(view, size) as lab:
+        await lab.press("7")
+        text = lab.text()
+        for word in ("✔ election safety", "✔ leader append-only", "✔ state machine safety"):
+            assert word in text
+        assert "· log matching" in text
+        assert "· leader completeness" in text
+        assert "(· not judged)" in text

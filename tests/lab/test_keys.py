@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from textual.widgets import Input
 
 from lab.faults import FaultKind, LinkTrouble
 from lab.tui.app import LabApp
@@ -251,3 +252,66 @@ def test_a_value_that_makes_no_sense_is_a_sentence(entry: Entry) -> None:
     assert entry.make is not None
     with pytest.raises(ValueError, match=r"such as|from"):
         entry.make("nonsense")
+
+
+async def test_a_partition_says_what_it_will_do_while_its_sides_are_typed() -> None:
+    calm = demo.cluster(5, 30)
+    alive = tuple(replace(node, state="running", reported_at_s=demo.NOW_S) for node in calm.nodes)
+    async with running(replace(calm, nodes=alive, faults=())) as lab:
+        await lab.press("P")
+        expected = lab.app.screen.query_one("#expected")
+        assert "every majority stays" in lab.text()
+        assert "no lost write" in lab.text()
+        assert not expected.has_class("-harms")
+        field = lab.app.screen.query_one(Input)
+        field.value = "n1 n2 | n3 n4 | n5"
+        await lab.pilot.pause()
+        assert "30 of 30 shards lose their majority" in lab.text()
+        assert expected.has_class("-harms")
+        field.value = "n1 n2 | n9"
+        await lab.pilot.pause()
+        assert "No node n9; there are n1, n2, n3, n4, n5." in lab.text()
+        assert not expected.has_class("-harms")
+        assert lab.cluster.calls == []
+
+
+async def test_a_key_that_acts_at_once_says_what_is_expected() -> None:
+    async with running(demo.cluster(5, 30)) as lab:
+        for key, title in (("i", "isolate n1"), ("X", "cut both n1 n2"), ("s", "stop n1")):
+            await lab.press(key)
+            assert f"{title}: expected: " in lab.toasts
+        assert "lose their majority" in lab.toasts
+        severities = {
+            note.severity for note in lab.app._notifications if "expected" in note.message
+        }
+        assert severities == {"error"}
+
+
+async def test_a_value_of_a_fault_is_foretold_while_it_is_typed() -> None:
+    async with running(demo.cluster(5, 30)) as lab:
+        await lab.press("d")
+        assert "commits that need it wait as long; " in lab.text()
+        assert "of 30 shards" in lab.text()
+        lab.app.screen.query_one(Input).value = "much"
+        await lab.pilot.pause()
+        assert "milliseconds, such as 100" in lab.text()
+
+
+async def test_the_hint_tells_of_the_cut_where_links_are_seen() -> None:
+    async with running(demo.cluster(5, 30), (140, 45)) as lab:
+        assert "without n1: 30 of 30 shards lose their majority" in lab.text()
+        await lab.press("4")
+        assert "cut n1→n2: 30 of 30 shards lose their majority" in lab.text()
+
+
+async def test_the_menu_tells_what_a_key_does_to_a_node_that_is_out() -> None:
+    async with running(size=(140, 45)) as lab:
+        await _at(lab, "n3")
+        await lab.press("f")
+        assert "its peers miss it already: no election" in lab.text()
+        assert "it goes on where it was" in lab.text()
+        await lab.press("escape")
+        await _at(lab, "n5")
+        await lab.press("f")
+        assert "it starts again on the same data" in lab.text()
+        assert "takes back: pause n3 (freezer)" in lab.text()

@@ -180,7 +180,21 @@ async def test_an_odd_picture_is_painted_on_every_page(seed: int) -> None:
     async with running(odd_view(seed), size, ascii_glyphs=seed % 3 == 0) as lab:
         for turn in range(3):
             lab.app.action_page(PAGES[(seed * 3 + turn) % len(PAGES)])
-            await lab.press("tab", "j", "l", "G", "enter", "y", "O", "m", "n", "escape")
+            await lab.press(
+                "tab",
+                "j",
+                "l",
+                "G",
+                "w",
+                "escape",
+                "left_square_bracket",
+                "enter",
+                "y",
+                "O",
+                "m",
+                "n",
+                "escape",
+            )
             lines = lab.text().split("\n")
             assert len(lines) == size[1]
         lab.show(odd_view(seed + 100))

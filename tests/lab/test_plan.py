@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,3 +52,16 @@ def test_nothing_of_the_screen_is_left_bare(shape: Shape) -> None:
         return
     covered = sum(region.area for region in plan(shape).values())
     assert covered == shape.width * shape.height or shape.nodes > 9
+
+
+@pytest.mark.parametrize("size", [(80, 24), (90, 45), (120, 30), (140, 45)])
+@pytest.mark.parametrize("nodes", [1, 3, 5, 9])
+def test_the_pulse_of_a_node_leaves_room_for_its_shards_and_lines(
+    size: tuple[int, int], nodes: int
+) -> None:
+    width, height = size
+    regions = plan(Shape(width=width, height=height, page="node", nodes=nodes, shards=9))
+    assert regions["roles"].height >= 5
+    assert regions["lines"].height >= 5
+    if height >= 45:
+        assert regions["pulse"].height >= nodes - 1 + 4

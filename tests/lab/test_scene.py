@@ -9,7 +9,7 @@ import pytest
 from lab.observe.history import KEPT, PhiHistory
 from lab.tui.filters import Filter
 from lab.tui.keys import transfer_target
-from lab.tui.scene import Scene, condition_of, majority_lost_by, summarise, suspect_link
+from lab.tui.scene import Scene, condition_of, summarise, suspect_link
 from tests.lab import demo
 
 
@@ -59,16 +59,6 @@ def test_the_walk_over_all_shards_is_made_once_for_the_same_shards() -> None:
     later = replace(view, now_s=view.now_s + 1)
     assert summarise(later, (view, first)).leads is first.leads
     assert summarise(replace(later, shards=dict(view.shards)), (view, first)).leads == first.leads
-
-
-def test_a_majority_is_lost_only_by_the_node_that_tips_it() -> None:
-    view = demo.cluster(5, 30)  # n3 is paused, n5 is dead: three of five are left.
-    summary = summarise(view)
-    assert majority_lost_by(view, summary, "n1") == 30
-    assert majority_lost_by(view, summary, "n5") == 0
-    alive = tuple(replace(n, state="running", reported_at_s=demo.NOW_S) for n in view.nodes)
-    whole = replace(view, nodes=alive)
-    assert majority_lost_by(whole, summarise(whole), "n1") == 0
 
 
 def test_leadership_goes_to_a_live_voter() -> None:

@@ -135,6 +135,7 @@ BOTH: dict[str, tuple[ClusterView, tuple[str, ...]]] = {  # What has to be there
     "write": (demo.cluster(), ("W",)),
     "read": (demo.cluster(), ("e",)),
     "kill": (demo.cluster(), ("K",)),
+    "why": (demo.cluster(), ("w",)),
     "quit": (demo.cluster(), ("q",)),
     "palette": (demo.cluster(), ("colon", *"cut", "see:Link: cut")),
 }
@@ -149,6 +150,7 @@ DIALOGS = {
     "Choose": ("menu", "kill", "quit"),
     "Ask": ("value", "partition", "write", "read"),
     "CommandPalette": ("palette",),
+    "WhyScreen": ("why",),
 }
 DIALOG_OF = {name: kind for kind, names in DIALOGS.items() for name in names}
 

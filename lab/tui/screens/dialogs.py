@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
@@ -11,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from lab.observe.foresee import Consequence
 from lab.tui.ports import Leaving
 
 Answer = TypeVar("Answer")
@@ -21,9 +23,19 @@ class Ask(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "cancel")]
 
-    def __init__(self, title: str, words: str, *, value: str = "", more: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        words: str,
+        *,
+        value: str = "",
+        more: str = "",
+        foretell: Callable[[str], Consequence | str] | None = None,
+    ) -> None:
+        """Ask; *foretell* says, while one types, what will come of it or what is wrong with it."""
         super().__init__(classes="dialog")
         self._title, self._words, self._value, self._more = title, words, value, more
+        self._foretell = foretell
 
     def compose(self) -> ComposeResult:
         """Show the question over one input."""
@@ -31,8 +43,26 @@ class Ask(ModalScreen[str | None]):
             box.border_title = self._title.replace("[", r"\[")
             yield Static(self._words, id="words", markup=False)
             yield Input(self._value, select_on_focus=False)
+            if self._foretell is not None:
+                yield Static(id="expected", markup=False)
             yield Static(f"{self._more}\nenter does it · esc cancels".strip(), id="more",
                          markup=False)  # fmt: skip
+
+    def on_mount(self) -> None:
+        """Say what will come of the value that is offered."""
+        self._say_before(self._value)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say what will come of what is typed."""
+        self._say_before(event.value)
+
+    def _say_before(self, text: str) -> None:
+        if self._foretell is None:
+            return
+        told = self._foretell(text.strip())
+        line = self.query_one("#expected", Static)
+        line.update(told if isinstance(told, str) else told.in_full)
+        line.set_class(not isinstance(told, str) and told.harms, "-harms")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Give the text back."""
@@ -105,12 +135,10 @@ def ask_how_to_leave(
     return Choose("quit", words, answers)
 
 
-def ask_to_kill(name: str, lost: int, of: int) -> Choose[bool]:
+def ask_to_kill(name: str, expected: Consequence) -> Choose[bool]:
     """Return the dialog before a kill that takes the majority."""
-    shards = "the shard loses its" if of == 1 else f"{lost:,} of {of:,} shards lose their"
     return Choose(
         f"kill {name}?",
-        f"Without {name} {shards} majority: no leader, no writes, no reads "
-        f"until it is back. Nothing acknowledged is lost. r restarts it, u undoes.",
+        f"{expected.in_full}. Nothing acknowledged is lost. r restarts it, u undoes.",
         [("K", f"kill {name}", True), ("c", "cancel", None)],
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.observe.view import AGE
+from lab.observe.view import AGE, ShardView
+from lab.observe.why import Question
 from lab.tui.paint import Line, cut
 from lab.tui.scene import Scene, Trouble, shard_name
-from lab.tui.widgets.panel import ListPanel
+from lab.tui.widgets.panel import ListPanel, shard_question
 
 
 class AttentionPanel(ListPanel):
@@ -82,8 +83,26 @@ class AttentionPanel(ListPanel):
         else:
             self.post_message(self.Chose("node", item.node, open=True))
 
+    def question(self, scene: Scene) -> Question:
+        """Ask about the node or shard of the line."""
+        rows = self.rows(scene)
+        if not rows:
+            return shard_question(scene)
+        item = rows[self.place(scene, rows)]
+        if item.shard_id is None:
+            return Question(about="node", node=item.node)
+        behind = scene.view.shards[item.shard_id].status == "lagging"
+        node = _slowest(scene.view.shards[item.shard_id]) if behind else None
+        return Question(about="replica", shard_id=item.shard_id, node=node)
+
     def moved(self, item: object) -> None:
         """Select the shard or node under the cursor, so that its logs are seen."""
         if isinstance(item, Trouble):
             what = ("shard", item.shard_id) if item.shard_id is not None else ("node", item.node)
             self.post_message(self.Chose(*what))
+
+
+def _slowest(shard: ShardView) -> str | None:
+    """Return whose log ends first of those that vote."""
+    voters = [shard.replicas[name] for name in shard.voters if name in shard.replicas]
+    return min(voters, key=lambda one: one.last_index).node if voters else None

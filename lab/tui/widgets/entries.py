@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.style import Style
 
 from lab.observe.view import EntryView, LogView
+from lab.observe.why import Question
 from lab.tui.paint import Line, cut, ink
 from lab.tui.scene import Scene
 from lab.tui.widgets.panel import ListPanel
@@ -110,6 +111,10 @@ class EntriesPanel(ListPanel):
         if scene.is_past:
             return "this shard was not selected then: its logs were not read"
         return "reading the logs …"
+
+    def question(self, scene: Scene) -> Question:
+        """Ask why the index under the cursor is committed or not."""
+        return Question(about="index", shard_id=scene.shard_id, node=scene.node, index=scene.index)
 
     def moved(self, item: object) -> None:
         """Move the log cursor with this one."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.observe.view import EventView
+from lab.observe.why import Question
 from lab.tui.paint import Line, cut
 from lab.tui.scene import Scene
 from lab.tui.widgets.hint import hint_line
-from lab.tui.widgets.panel import ListPanel, Page
+from lab.tui.widgets.panel import ListPanel, Page, shard_question
 from lab.tui.widgets.timeline import sign_of, words_of
 
 
@@ -62,6 +63,21 @@ class EventsPanel(ListPanel):
         if self.cursor is not None:
             line.add(" · not following, G follows", scene.look.warn)
         return line
+
+    def question(self, scene: Scene) -> Question:
+        """Ask about what the event under the cursor was about."""
+        rows = self.rows(scene)
+        event = rows[self.place(scene, rows)] if rows else None
+        if event is None:
+            return shard_question(scene)
+        if event.kind in ("suspect", "trusted") and event.node is not None:
+            return Question(about="link", link=(event.text.split(" ", 1)[0], event.node))
+        if event.kind == "failed" and event.shard_id is not None:
+            return Question(about="refusal", shard_id=event.shard_id)
+        if event.shard_id is not None or event.node is None:
+            shard_id = scene.shard_id if event.shard_id is None else event.shard_id
+            return Question(about="shard", shard_id=shard_id)
+        return Question(about="node", node=event.node)
 
     def nothing(self, scene: Scene) -> str:
         """Say why there is nothing."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.observe.account import Span
+from lab.observe.lamps import Light, lamps
 from lab.tui.paint import Line, cut, span_s
 from lab.tui.scene import Scene
 from lab.tui.widgets.node import clock
 from lab.tui.widgets.panel import ListPanel, Page, Panel
 from lab.workload.measure import unavailable_s
+
+_LABEL = 11  # Cells before what is compared.
 
 
 class FaultsPanel(ListPanel):
@@ -74,7 +77,8 @@ class ComparedPanel(Panel, can_focus=False):
 
     def inputs(self, scene: Scene) -> tuple[object, ...]:
         """Depend on the chosen fault."""
-        return (scene.account.spans, scene.fault, scene.load.outages, int(scene.view.now_s))
+        return (scene.account.spans, scene.fault, scene.load.outages, int(scene.view.now_s),
+                lamps(scene.view))  # fmt: skip
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
         """Paint the two sentences one over the other."""
@@ -85,7 +89,7 @@ class ComparedPanel(Panel, can_focus=False):
         title = Line("expected and happened", look.text)
         if span is None:
             words = " what a fault should do is said before, and compared after"
-            return Page(lines=[Line(words, look.dim)], title=title)
+            return Page(lines=[Line(words, look.dim), *_lamps(scene, width)], title=title)
         title.add(f" · {span.fault.kind.value} {' '.join(span.fault.nodes)}", look.strong)
         expected = look.harm if span.expected.harms else look.text
         lines = [
@@ -99,7 +103,26 @@ class ComparedPanel(Panel, can_focus=False):
             line = Line(" the load  ", look.dim).add(told, look.warn if out_s else look.text)
             lost = scene.load.verdict.lost
             lines.append(line.add(f", {lost} writes lost", look.harm if lost else look.text))
-        return Page(lines=lines, title=title)
+        return Page(lines=[*lines, *_lamps(scene, width)], title=title)
+
+
+def _lamps(scene: Scene, width: int) -> list[Line]:
+    """Show which of Raft's five safety properties hold so far, and which nobody judges here."""
+    look = scene.look
+    signs = {
+        Light.KEPT: (look.glyphs.good, look.well, look.text),
+        Light.BROKEN: (look.glyphs.no_leader, look.alarm("harm"), look.harm),
+        Light.DARK: (look.glyphs.nothing, look.faint, look.faint),
+    }
+    lines = [Line(" promises", look.dim).to(_LABEL)]
+    found = [(*signs[lamp.light], lamp.name) for lamp in lamps(scene.view)]
+    if any(lamp.light is Light.DARK for lamp in lamps(scene.view)):
+        found.append(("", look.faint, look.faint, f"({look.glyphs.nothing} not judged)"))
+    for sign, style, tone, words in found:
+        if lines[-1].width + len(words) + 4 > width:
+            lines.append(Line().to(_LABEL))
+        lines[-1].add(f"{sign} " if sign else "", style).add(f"{words}  ", tone)
+    return lines
 
 
 def ordered(scene: Scene) -> list[Span]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from lab.faults import FaultKind
+from lab.tui.foretell import of_link, of_node
 from lab.tui.keys import filled
 from lab.tui.paint import Line, cut
-from lab.tui.scene import Pace, Place, Scene, majority_lost_by
+from lab.tui.scene import Pace, Place, Scene
 from lab.tui.widgets.panel import Page, Panel
 
 STORY_S = 6.0  # What a scenario says stands for so long.
@@ -21,6 +23,21 @@ def hint_line(scene: Scene, room: int) -> Line:
         return _of_the_past(scene, scene.place, room)
     if scene.pace is not None and scene.hands_off:
         return _of_a_seed(scene, scene.pace, room)
+    parts = _first_keys(scene)
+    line = Line()
+    while len(parts) > 2 and sum(len(key) + len(text) + 4 for key, text in parts) + 4 > room:
+        del parts[-2]
+    for place, (key, text) in enumerate(parts):
+        line.add(f" {look.glyphs.separator} " if place else ("press " if key else ""), look.faint)
+        line.add(key, look.key).add(f" {text}" if key else text, look.dim)
+    node = scene.view.node(scene.node or "")
+    if node is not None and room - line.width > 40 and node.state == "running":
+        line.extend(_consequence(scene, room - line.width))
+    return line
+
+
+def _first_keys(scene: Scene) -> list[tuple[str, str]]:
+    """Return the keys that fit what is selected, with what they would do."""
     words = filled(scene)
     node = scene.view.node(scene.node or "")
     parts: list[tuple[str, str]] = []
@@ -39,16 +56,10 @@ def hint_line(scene: Scene, room: int) -> Line:
         parts.append(("x", f"{verb} {words['link']}"))
     if scene.view.faults:
         parts.append(("u", "undoes"))
+    if scene.summary.troubles:
+        parts.append(("w", "says why"))
     parts.append(("?", "all keys"))
-    line = Line()
-    while len(parts) > 2 and sum(len(key) + len(text) + 4 for key, text in parts) + 4 > room:
-        del parts[-2]
-    for place, (key, text) in enumerate(parts):
-        line.add(f" {look.glyphs.separator} " if place else ("press " if key else ""), look.faint)
-        line.add(key, look.key).add(f" {text}" if key else text, look.dim)
-    if node is not None and room - line.width > 40 and node.state == "running":
-        line.extend(_consequence(scene, node.name))
-    return line
+    return parts
 
 
 def _of_the_past(scene: Scene, place: Place, room: int) -> Line:
@@ -95,20 +106,18 @@ def _story(scene: Scene) -> str:
     return ""
 
 
-def _consequence(scene: Scene, name: str) -> Line:
-    """Say before: what a kill of the selected node would do."""
+def _consequence(scene: Scene, room: int) -> Line:
+    """Say before: what a cut of the selected link would do where links are seen, else a kill."""
     look = scene.look
-    lost = majority_lost_by(scene.view, scene.summary, name)
-    leads = scene.summary.leads.get(name, 0)
-    line = Line(f"     {look.glyphs.arrow} without {name}: ", look.faint)
-    if lost and len(scene.view.shards) == 1:
-        return line.add("no majority, so no leader and no writes", look.harm)
-    if lost:
-        return line.add(f"{lost} of {len(scene.view.shards)} shards lose their majority", look.harm)
-    if not leads:
-        return line.add("no election, no majority lost", look.dim)
-    word = "election" if leads == 1 else "elections"
-    return line.add(f"{leads} {word}, every majority stays", look.dim)
+    if scene.page in ("links", "phi"):
+        what, expected = f"cut {filled(scene)['link']}", of_link(scene, FaultKind.CUT)
+    else:
+        what, expected = f"without {scene.node}", of_node(scene, FaultKind.KILL)
+    if expected is None:
+        return Line()
+    line = Line(f"     {look.glyphs.arrow} {what}: ", look.faint)
+    words = cut(str(expected), room - line.width, look.glyphs.ellipsis)
+    return line.add(words, look.harm if expected.harms else look.dim)
 
 
 class HintLine(Panel, can_focus=False):
@@ -121,9 +130,9 @@ class HintLine(Panel, can_focus=False):
         node = scene.view.node(scene.node or "")
         return (
             scene.pace, scene.held, scene.place, node.state if node else "", scene.node, scene.link,
-            len(scene.view.faults),
+            len(scene.view.faults), bool(scene.summary.troubles),
             scene.summary.cut_links, scene.shard_id, scene.shard and scene.shard.leader,
-            scene.summary.leads, len(scene.view.nodes), len(scene.view.shards),
+            scene.summary.leads, scene.page, len(scene.view.nodes), len(scene.view.shards),
             tuple(c.reporting for c in scene.summary.conditions.values()),
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.observe.why import Question
 from lab.tui.paint import Line, ink, phi_text, span_s
 from lab.tui.scene import Scene
 from lab.tui.widgets.panel import Page, Panel
@@ -88,6 +89,10 @@ class LinksPanel(Panel):
             text = f"[{text}]" if cell > len(text) + 1 else text
             style = ink(style.color.name if style.color else None, look.palette.you_ground, True)
         line.add(_middle(text, cell), style)
+
+    def question(self, scene: Scene) -> Question:
+        """Ask why the receiver thinks so of the sender."""
+        return Question(about="link", link=scene.link, shard_id=scene.shard_id)
 
     def move(self, dx: int, dy: int) -> None:
         """Move over the matrix, skipping the diagonal."""

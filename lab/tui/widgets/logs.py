@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.style import Style
 
 from lab.observe.view import EntryView, LogView, ReplicaView
+from lab.observe.why import Question
 from lab.tui.paint import Line, Look, cut, ink, phi_text, size, spark
 from lab.tui.scene import Scene, replica_sign, shard_name, suspect_link
 from lab.tui.widgets.panel import Page, Panel
@@ -116,6 +117,10 @@ class LogsPanel(Panel):
         ages = {term: age for age, term in enumerate(sorted(terms, reverse=True))}
         self._window = _Window(first, last, ages, truth, entries)
         return self._window
+
+    def question(self, scene: Scene) -> Question:
+        """Ask why the index under the cursor is committed or not."""
+        return Question(about="index", shard_id=scene.shard_id, node=scene.node, index=scene.index)
 
     def move(self, dx: int, dy: int) -> None:
         """Move by index (h l) or replica (j k)."""

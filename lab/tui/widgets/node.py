@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.observe.view import LogLineView, NodeView, ShardView
-from lab.tui.paint import Line, cut, phi_text, size, span_s
+from lab.observe.why import Question
+from lab.tui.paint import Line, cut, finite, phi_text, size, span_s, spark
 from lab.tui.scene import Scene, lag, replica_sign, shard_name
-from lab.tui.widgets.nodes import gauge
-from lab.tui.widgets.panel import ListPanel, Page, Panel
+from lab.tui.widgets.panel import ListPanel, Page, Panel, node_question
+from lab.tui.widgets.pulse import chart, scale_top
+
+TREND = 10  # Values of a small chart.
 
 
 class NodeFacts(Panel):
@@ -25,7 +28,9 @@ class NodeFacts(Panel):
             if link.sender == scene.node
         )
         condition = scene.condition(scene.node or "")
-        return (node, towards, condition.word, span_s(condition.age_s), scene.summary.leads)
+        tracks = tuple(track for pair, track in scene.phi.tracks.items() if pair[0] == scene.node)
+        return (node, towards, condition.word, span_s(condition.age_s), scene.summary.leads,
+                tracks, int(scene.view.now_s))  # fmt: skip
 
     def paint(self, scene: Scene, width: int, height: int) -> Page:
         """Paint facts at the left, beliefs at the right."""
@@ -33,9 +38,9 @@ class NodeFacts(Panel):
         node = scene.view.node(scene.node or "")
         if node is None:
             return Page(lines=[Line(" no node is selected", look.dim)], title=Line("node"))
-        facts = _facts(scene, node)
-        beliefs = _beliefs(scene, node.name)
         split = max(width // 2, width - 29)
+        facts = _facts(scene, node, split - 13)
+        beliefs = _beliefs(scene, node.name)
         lines = []
         for row in range(min(height, max(len(facts), len(beliefs)))):
             line = Line(" ")
@@ -53,6 +58,10 @@ class NodeFacts(Panel):
         title.add(f"{sign} {condition.word}", getattr(look, condition.tone))
         return Page(lines=lines, title=title, hint="K kill · s stop · p pause · r restart")
 
+    def question(self, scene: Scene) -> Question:
+        """Ask why the selected node is as it is."""
+        return node_question(scene)
+
     def move(self, dx: int, dy: int) -> None:
         """Go to the next node."""
         if self.scene is None or not self.scene.view.nodes:
@@ -63,19 +72,20 @@ class NodeFacts(Panel):
         self.post_message(self.Chose("node", names[max(0, min(len(names) - 1, here + step))]))
 
 
-def _facts(scene: Scene, node: NodeView) -> list[tuple[str, str]]:
+def _facts(scene: Scene, node: NodeView, room: int) -> list[tuple[str, str]]:
     condition = scene.condition(node.name)
     seen = "never" if node.reported_at_s is None else f"{span_s(condition.age_s)} ago"
     leading = scene.summary.leads.get(node.name, 0)
     following = max(0, node.following + node.leading - leading)
+    cpu = f"{node.cpu * 100:.0f}% of a core · {size(node.rss_bytes)}"
     facts = [
         ("id", node.node_id),
         ("report", f"{seen} · up {span_s(node.uptime_s)}"),
         ("shards", f"leads {leading:,}, follows {following:,}"),
         ("epoch", f"{node.epoch} · incarnation {node.incarnation & 0xFFFFFFFF:08x}"),
         ("runs", f"{node.app or 'no app'} · lolraft {node.version or 'unknown'}"),
-        ("cpu, rss", f"{node.cpu * 100:.0f}% of a core · {size(node.rss_bytes)}"),
-        ("disk", _disk(node)),
+        ("cpu, rss", _with_trend(scene, cpu, node.cpu_history, room)),
+        ("disk", _with_trend(scene, _disk(node), node.fsync_history, room)),
         ("commits", f"{node.commits:,} · {node.commits_per_s:,.0f}/s"),
         ("queues", f"{size(node.queue_bytes)} to peers"),
     ]
@@ -84,14 +94,24 @@ def _facts(scene: Scene, node: NodeView) -> list[tuple[str, str]]:
     return facts
 
 
+def _with_trend(scene: Scene, text: str, history: Sequence[float], room: int) -> str:
+    """Return *text* with the last values as bars up to the highest of them, where they fit."""
+    seen = finite(history[-TREND:])
+    top = max(seen, default=0.0)
+    if top <= 0 or len(text) + TREND + 2 > room:
+        return text
+    return f"{text}  {spark(seen, TREND, top, scene.look.glyphs)}"
+
+
 def _disk(node: NodeView) -> str:
     return f"fsync {node.fsync_s * 1000:.1f} ms · {'well' if node.disk_is_well else 'LATE'}"
 
 
 def _beliefs(scene: Scene, name: str) -> list[Line]:
-    """Return a line a peer: its phi of *name*, as a gauge, and when it last heard."""
+    """Return a line a peer: its phi of *name*, now and lately on one scale, and its rhythm."""
     look = scene.look
-    lines = [Line(f"{look.glyphs.phi} of {name}, by", look.dim)]
+    line = Line(f"{look.glyphs.phi} of {name}, by", look.dim)
+    lines = [line.add(f" · 0 to {scale_top(scene):g}", look.faint)]
     for peer in scene.view.nodes:
         link = scene.view.links.get((name, peer.name))
         if peer.name == name:
@@ -102,7 +122,7 @@ def _beliefs(scene: Scene, name: str) -> list[Line]:
             line.add(f"   {look.glyphs.absent}   {scene.condition(peer.name).word}", look.faint)
         else:
             line.add(f" {phi_text(link.phi):>4} ", look.ranked(link.phi, link.threshold))
-            line.extend(gauge(look, link.phi, link.threshold, 10))
+            line.extend(chart(scene, (name, peer.name), TREND)[0])
             cut_off = (name, peer.name) in scene.summary.cut_links
             heard = "cut" if cut_off else f"{link.mean_s * 1000:.0f}±{link.deviation_s * 1000:.0f}"
             line.add(f" {heard}", look.harm if cut_off else look.dim)
@@ -172,6 +192,10 @@ class RolesPanel(ListPanel):
         if scene.shards_filter:
             return f"none passes /{scene.shards_filter.text} · esc clears the filter"
         return f"{scene.node} has reported no shard"
+
+    def question(self, scene: Scene) -> Question:
+        """Ask why the replica under the cursor is behind, or why its shard is led as it is."""
+        return Question(about="replica", shard_id=scene.shard_id, node=scene.node)
 
     def moved(self, item: object) -> None:
         """Select the shard under the cursor."""

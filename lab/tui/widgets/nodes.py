@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.style import Style
 
 from lab.observe.view import NodeView
+from lab.observe.why import Question
 from lab.tui.paint import (
     Line,
     Look,
@@ -19,7 +20,7 @@ from lab.tui.paint import (
     spark,
 )
 from lab.tui.scene import Condition, Scene
-from lab.tui.widgets.panel import Page, Panel
+from lab.tui.widgets.panel import Page, Panel, node_question
 
 CARD_ROWS = 6
 FADED_AFTER_S = 5.0
@@ -78,6 +79,10 @@ class NodesPanel(Panel):
             for line, part in zip(lines, _card(scene, node, right - left), strict=True):
                 line.to(left).extend(part)
         return lines
+
+    def question(self, scene: Scene) -> Question:
+        """Ask why the selected node is as it is."""
+        return node_question(scene)
 
     def move(self, dx: int, dy: int) -> None:
         """Walk along the nodes; both axes do, because cards lie and lines stand."""

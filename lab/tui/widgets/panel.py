@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from lab.observe.why import Question
 from lab.tui.paint import ASCII, Line, Look, in_ascii, ink
 from lab.tui.scene import Scene
 
@@ -83,6 +84,10 @@ class Panel(Widget, can_focus=True):
     def copied(self) -> str:
         """Return what `y` copies: the line under the cursor, or all that is seen."""
         return "\n".join(strip.text.strip("│ ").rstrip() for strip in self._strips[1:-1])
+
+    def question(self, scene: Scene) -> Question:
+        """Return what `w` asks when the panel has focus: why the selected shard is as it is."""
+        return shard_question(scene)
 
     # What the panel does by itself.
 
@@ -185,6 +190,16 @@ class Panel(Widget, can_focus=True):
     def scroll_rows(self, rows: int) -> None:
         """Scroll by *rows*; a panel without a list moves its cursor."""
         self.move(0, 1 if rows > 0 else -1)
+
+
+def shard_question(scene: Scene) -> Question:
+    """Ask why somebody leads the selected shard, or nobody does."""
+    return Question(about="shard", shard_id=scene.shard_id, node=scene.node)
+
+
+def node_question(scene: Scene) -> Question:
+    """Ask why the selected node is as it is."""
+    return Question(about="node", node=scene.node, shard_id=scene.shard_id)
 
 
 def _clipped(line: Line, width: int, look: Look) -> Line:

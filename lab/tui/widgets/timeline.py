@@ -6,9 +6,10 @@ from rich.style import Style
 
 from lab.faults import FaultKind
 from lab.observe.view import EventView
+from lab.observe.why import Question
 from lab.tui.paint import Line, Look, ink
 from lab.tui.scene import Scene, shard_name
-from lab.tui.widgets.panel import Page, Panel
+from lab.tui.widgets.panel import Page, Panel, node_question
 
 _LEFT = 5
 _WORDS = (
@@ -96,6 +97,10 @@ class TimelinePanel(Panel):
         if not scene.view.nodes:
             lines = [Line(" no nodes yet", look.dim)]
         return Page(lines=lines, title=Line(self.TITLE, look.text))
+
+    def question(self, scene: Scene) -> Question:
+        """Ask why the selected node is as it is."""
+        return node_question(scene)
 
     def move(self, dx: int, dy: int) -> None:
         """Walk over the lanes."""

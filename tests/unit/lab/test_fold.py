@@ -154,6 +154,15 @@ def test_like_events_of_one_moment_are_one_line() -> None:
     assert [(event.count, event.term, event.shard_id) for event in view.events] == [(31, 7, None)]
 
 
+def test_refusals_of_one_moment_stay_apart_for_each_has_its_own_words() -> None:
+    view = picture()
+    for shard_id in (0, 1):
+        text = f"failed: write a=1 to s000{shard_id}: no leader now"
+        event = EventView(at_s=3.0, node=None, kind="failed", text=text, shard_id=shard_id)
+        view = fold(view, Noted(at_s=3.0, event=event))
+    assert [event.shard_id for event in view.events[-2:]] == [0, 1]
+
+
 def test_a_watch_dialled_anew_repeats_nothing() -> None:
     event = observe_pb2.NodeEvent(wall_s=9.0, kind="suspect", text=f"{IDS['n2']} suspected")
     report = update("n1", role="leader", events=(event,))

@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from lab.apps import kv
-from lab.faults import ClockTrouble, DiskTrouble, FaultKind, LinkTrouble
+from lab.faults import ClockTrouble, DiskTrouble, Fault, FaultKind, LinkTrouble
+from lab.observe.account import Account, Span
 from lab.observe.fold import fold
-from lab.observe.happenings import WatchBroke
-from lab.observe.recording import MAGIC, Recorder, RecordingError, pack, read
+from lab.observe.foresee import Consequence
+from lab.observe.happenings import Began, WatchBroke
+from lab.observe.history import PhiHistory, Silence
+from lab.observe.plain import from_plain, to_plain
+from lab.observe.recording import MAGIC, Recorder, RecordingError, decode, encode, pack, read
 from lab.observe.view import ClusterView, EventView
 from lab.sim.cluster import SimCluster
 from lab.sim.watch import SimWatcher
@@ -107,7 +111,31 @@ def test_others_are_refused_in_words(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(RecordingError, match=r"no recording|damaged"):
             read(path)
-    head = {"version": 3, "title": "", "backend": ""}
+    head = {"version": 4, "title": "", "backend": ""}
     path.write_bytes(MAGIC + json.dumps(head).encode() + b"\n")
-    with pytest.raises(RecordingError, match="version 3; this lab reads up to 2"):
+    with pytest.raises(RecordingError, match="version 4; this lab reads up to 3"):
         read(path)
+
+
+def test_what_an_earlier_version_did_not_know_has_its_default() -> None:
+    tracks = [[["n1", "n2"], [[1000, 0.5]]]]
+    history = from_plain(PhiHistory, ["PhiHistory", tracks])
+    assert history.tracks == {("n1", "n2"): ((1000, 0.5),)}
+    assert (history.silences, history.since) == ({}, {})
+
+
+def test_more_than_is_known_is_no_value_of_that_kind() -> None:
+    plain = to_plain(PhiHistory())
+    assert from_plain(PhiHistory, plain) == PhiHistory()
+    with pytest.raises(ValueError, match="has no 4 fields"):
+        from_plain(PhiHistory, [*plain, []])
+
+
+def test_silences_and_what_was_foreseen_survive_a_recording() -> None:
+    silence = Silence(from_s=1.0, lasted_s=0.4, mean_s=0.1, deviation_s=0.03, down=True)
+    history = PhiHistory(silences={("n1", "n2"): (silence,)}, since={("n1", "n2"): 0.5})
+    fault = Fault(number=1, kind=FaultKind.KILL, nodes=("n1",), since_s=1.0, mechanism="SIGKILL")
+    expected = Consequence(elections=3, name="n1", leads=3, threshold=12.0, left=2, nodes=3)
+    account = Account((Span(fault=fault, expected=expected),), None, None)
+    begun = Began(at_s=2.0, view=ClusterView(), phi=history, account=account)
+    assert decode(encode(begun)) == begun

@@ -108,6 +108,18 @@ def test_a_commit_goes_back_only_in_one_life() -> None:
     assert after(said("n1"), said("n1", role="silent", **back)).verdict == "SAFE"
 
 
+def test_a_leader_that_cuts_its_log_is_seen_but_not_one_that_led_another_term() -> None:
+    long, short = {"role": "leader", "last_index": 9}, {"role": "leader", "last_index": 8}
+    rule, names, text = broken(after(said("n1", **long), said("n1", **short)))
+    assert (rule, names) == (safety.APPEND_ONLY, ("n1",))
+    assert text == "shard 0: n1, which leads term 1, cut its log (9 to 8)"
+    assert after(said("n1", **long), said("n1", term=2, **short)).verdict == "SAFE"
+    assert after(said("n1", **long), said("n1", epoch=2, **short)).verdict == "SAFE"
+    follows = {"last_index": 9}
+    assert after(said("n1", **follows), said("n1", **short)).verdict == "SAFE"
+    assert after(said("n1", **long), said("n1", last_index=8)).verdict == "SAFE"
+
+
 def test_the_simulators_checkers_are_believed() -> None:
     event = EventView(at_s=4.0, node=None, kind="violation", text="one vote a term: n1")
     view = after(said("n1"), Noted(at_s=10.0, event=event))
