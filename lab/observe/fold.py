@@ -13,6 +13,7 @@ from lab.observe.happenings import (
     Happening,
     LogsFetched,
     Measured,
+    MessagesSeen,
     Noted,
     Reported,
     Ticked,
@@ -30,7 +31,7 @@ from lab.observe.view import (
 )
 from lolraft.rpc.pb import observe_pb2
 
-MOST_EVENTS, MOST_LINES, MOST_HISTORY = 2_000, 5_000, 60
+MOST_EVENTS, MOST_LINES, MOST_HISTORY, MOST_MESSAGES = 2_000, 5_000, 60, 400
 ENDED = (NodeState.STOPPED.value, NodeState.KILLED.value, NodeState.EXITED.value)
 SAME_MOMENT_S = 1.0  # Like events of one node within this are one line.
 
@@ -48,6 +49,8 @@ def fold(view: ClusterView, happening: Happening) -> ClusterView:
         case LogsFetched(shard_id=shard_id, logs=logs):
             by_node = MappingProxyType({log.node: log for log in logs})
             view = replace(view, logs=by_node, logs_shard=shard_id)
+        case MessagesSeen():
+            view = _messages(view, happening)
         case Noted(event=event):
             view = safety.told(replace(view, events=_with_event(view.events, event)), event)
         case WatchBroke() | Ticked() | Measured():
@@ -71,6 +74,17 @@ def _at(view: ClusterView, at_s: float, before: frozenset[str]) -> ClusterView:
 
 def _unsettled(view: ClusterView) -> list[ShardView]:
     return [shard for shard in view.shards.values() if shard.status != "ok"]
+
+
+def _messages(view: ClusterView, seen: MessagesSeen) -> ClusterView:
+    """Add messages, and let newer word of one take the place of older."""
+    known = {}
+    if view.messages_shard == seen.shard_id:
+        known = {message.number: message for message in view.messages}
+    known.update((message.number, message) for message in seen.messages)
+    newest = sorted(known)[-MOST_MESSAGES:]
+    messages = tuple(known[number] for number in newest)
+    return replace(view, messages=messages, messages_shard=seen.shard_id)
 
 
 # --- reports -------------------------------------------------------------------------------------

@@ -44,7 +44,9 @@ def from_plain(hint: Any, plain: Any) -> Any:  # noqa: ANN401  # JSON, and what 
         hints = _hints(hint)
         if plain[0] != hint.__name__:
             raise ValueError(f"a {hint.__name__} is expected, not {plain[0]}")
-        values = zip(hints.items(), plain[1:], strict=True)
+        if len(plain) > len(hints) + 1:
+            raise ValueError(f"a {hint.__name__} has {len(hints)} fields, not {len(plain) - 1}")
+        values = zip(hints.items(), plain[1:], strict=False)  # Older files lack the last fields.
         return hint(**{name: from_plain(one, value) for (name, one), value in values})
     return hint(plain) if isinstance(hint, type) and issubclass(hint, Enum) else plain
 

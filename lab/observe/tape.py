@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lab.observe.account import Account
 from lab.observe.fold import fold
-from lab.observe.happenings import Began, ClusterChanged, Happening, Ticked
+from lab.observe.happenings import Began, ClusterChanged, Happening, MessagesSeen, Ticked
 from lab.observe.history import PhiHistory
 from lab.observe.recording import Recorder, decode, encode, pack, unpack
 from lab.observe.view import ClusterView
@@ -87,6 +87,7 @@ class Tape:
         self.end = 0
         self.events: list[int] = []  # Positions at which something happened that matters.
         self.elections: list[int] = []  # Of them, those at which somebody was elected.
+        self.rungs: list[int] = []  # Those of events, and those at which messages were seen.
         self._most_s, self._most_bytes = most_s, most_bytes
         self._blocks = [_Block(0, self.newest)]
         self._bytes = 0
@@ -126,7 +127,10 @@ class Tape:
         self.newest = before.after(happening, view)
         self.end += 1
         self._times.append(self.newest.view.now_s)
-        if matters(before.view, self.newest.view):
+        is_event = matters(before.view, self.newest.view)
+        if is_event or isinstance(happening, MessagesSeen):
+            self.rungs.append(self.end)
+        if is_event:
             self.events.append(self.end)
             if _is_election(happening, before.view, self.newest.view):
                 self.elections.append(self.end)
@@ -141,7 +145,7 @@ class Tape:
         ):
             self._bytes -= self._blocks.pop(0).weight
         del self._times[: self.start - before]
-        for places in (self.events, self.elections):
+        for places in (self.events, self.elections, self.rungs):
             del places[: bisect_right(places, self.start)]
 
     # --- pictures --------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from lab.observe.happenings import (
     ClusterChanged,
     Happening,
     LogsFetched,
+    MessagesSeen,
     Noted,
     Reported,
     Ticked,
@@ -18,10 +19,12 @@ from lab.observe.happenings import (
 from lab.observe.view import ClusterView, EventView
 from lab.observe.watch import log_view
 from lab.sim.base import VirtualCluster
+from lab.sim.messages import message_view
 from lolraft.raft.types import NodeId
 from lolraft.rpc.observed import log_range, node_event, peer_facts, shard_facts
 from lolraft.rpc.pb import observe_pb2
 from lolraft.sim.node import SimNode
+from lolraft.sim.wiretap import Wiretap
 
 PAYLOAD_BYTES = 256
 VERSION = "simulated"
@@ -43,6 +46,7 @@ class SimWatcher:
         self._watches: dict[str, _Watch] = {}
         self._selected: tuple[int, int | None, int] | None = None
         self._violation: Exception | None = None
+        self._tap: Wiretap | None = None
 
     @property
     def view(self) -> ClusterView:
@@ -58,12 +62,14 @@ class SimWatcher:
     async def stop(self) -> None:
         """Stop watching."""
         self._cluster.on_tick = lambda: None
+        self._cluster.world.network.tap = None
 
     def select(self, shard_id: int | None, first_index: int | None, count: int) -> None:
         """Show the logs of *shard_id* from now on; None shows nothing."""
         wish = None if shard_id is None else (shard_id, first_index, count)
         if wish != self._selected:
             self._selected = wish
+            self._listen(shard_id)
             self._fetch_logs()
 
     def note(self, event: EventView) -> None:
@@ -85,6 +91,7 @@ class SimWatcher:
                     watch = self._watches[handle.name] = _Watch(self._cluster, node)
                 self._take(Reported(at_s=at_s, node=handle.name, update=watch.update(at_s)))
         self._fetch_logs()
+        self._hear(at_s)
         self._take(Ticked(at_s=at_s))
 
     def _note_violation(self) -> None:
@@ -95,6 +102,28 @@ class SimWatcher:
             for handle in self._cluster.nodes():
                 text = text.replace(handle.node_id, handle.name)
             self.note(EventView(at_s=0.0, node=None, kind="violation", text=text))
+
+    def _listen(self, shard_id: int | None) -> None:
+        """Tap the wire for the messages of the shard that is looked at; without one, for none."""
+        network = self._cluster.world.network
+        if shard_id is None:
+            self._tap = None
+        elif self._tap is None or self._tap.shard_id != shard_id or network.tap is not self._tap:
+            self._tap = Wiretap(self._cluster.world.clock, shard_id)
+        network.tap = self._tap
+
+    def _hear(self, at_s: float) -> None:
+        """Take what is new of those messages."""
+        news = self._tap.news() if self._tap is not None else []
+        if self._tap is None or self._tap.shard_id is None or not news:
+            return
+        names = {handle.node_id: handle.name for handle in self._cluster.nodes()}
+        passed_s = at_s - self._cluster.world.clock.now_s
+        messages = tuple(
+            message_view(one, passed_s, lambda node_id: names.get(node_id, node_id)) for one in news
+        )
+        shard_id = self._tap.shard_id
+        self._take(MessagesSeen(at_s=at_s, shard_id=shard_id, messages=messages))
 
     def _take(self, happening: Happening) -> None:
         self._view = fold(self._view, happening)

@@ -16,7 +16,7 @@ from lab.tui.widgets.panel import Panel
 
 ORDERS = ("shard", "trouble", "lag", "term", "leader", "commit")
 COLOURINGS = ("leader", "term", "lag")
-_LINE_PANELS = ("lines", "events", "timeline", "facts")
+_LINE_PANELS = ("lines", "events", "timeline", "facts", "ladder")
 
 
 class Actions(Rewind):

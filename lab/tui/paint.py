@@ -62,6 +62,10 @@ class Glyphs:
     ellipsis: str = "…"
     separator: str = "·"
     thumb: str = "┃"
+    lane: str = "│"
+    right: str = "▶"
+    left: str = "◀"
+    lost: str = "╳"
 
 
 UNICODE = Glyphs()
@@ -100,6 +104,10 @@ ASCII = Glyphs(
     ellipsis="~",
     separator="-",
     thumb="#",
+    lane="|",
+    right=">",
+    left="<",
+    lost="X",
 )
 
 

@@ -30,6 +30,7 @@ from lolraft.raft.types import NodeId
 from lolraft.sim.clock import Clock
 from lolraft.sim.streams import BEAT, FRAME, Connection, Stream
 from lolraft.sim.weather import Link, Rule, Weather
+from lolraft.sim.wiretap import Wiretap
 
 if TYPE_CHECKING:
     from lolraft.sim.node import SimNode
@@ -48,6 +49,8 @@ class Network:
         self.weather = Weather()
         self.counts: Counter[str] = Counter()
         self.on_frame: Callable[[SimNode, NodeId, Frame], None] = lambda node, peer, frame: None
+        self.tap: Wiretap | None = None  # Of who looks at single messages.
+        self.frames = 0  # Sent so far: the number of each.
         self._clock = clock
         self._nodes = nodes
         self._latency_s = latency_s
@@ -185,6 +188,9 @@ class Network:
             return
         self.on_frame(sender, peer, frame)
         passed = self._filter(sender.node_id, peer, frame)
+        self.frames += 1
+        if self.tap is not None:
+            self.tap.leaves(self.frames, peer, frame, passed, stream.connection)
         is_cut = self.weather.is_cut(sender.node_id, peer)
         if is_cut:
             stream.room -= 1
@@ -297,6 +303,8 @@ class Network:
                 self.counts["doubled"] += 1
                 late_s = at_s - clock.now_s + dice() * 0.3
                 again = _without_nameless(event)
+                if self.tap is not None:
+                    self.tap.doubled(event)
                 clock.after(late_s, self._arrive, stream, connection, again, goes_back)
             if rule.reorder and dice() < rule.reorder:
                 self.counts["overtaken"] += 1
@@ -312,11 +320,18 @@ class Network:
     def _arrive(
         self, stream: Stream, connection: Connection, event: Event, goes_back: bool
     ) -> None:
+        tap = self.tap
         if not connection.open and not (connection.drains and not goes_back):
+            if tap is not None:
+                tap.lost(event, "the stream broke")
             return
         if connection.held or self.weather.is_cut(stream.dialler, stream.peer):
             if connection.open:
                 connection.held.append((goes_back, event))
+                if tap is not None:
+                    tap.held(event)
+            elif tap is not None:
+                tap.lost(event, "the stream broke")
             return
         self._hand_over(stream, connection, event, goes_back)
 
@@ -331,6 +346,8 @@ class Network:
             return
         there = self._nodes[stream.peer]
         if there.machine is None or there.life != connection.peer_life:
+            if self.tap is not None:
+                self.tap.lost(event, "nobody is there")
             self._break_if(stream, connection)  # Another process answers with a reset.
             return
         if stream.kind == FRAME and connection.open:
@@ -338,6 +355,8 @@ class Network:
                 connection.unread += 1
             elif stream.untaken:
                 stream.untaken.popleft()
+        if self.tap is not None:
+            self.tap.arrives(event, frozen=there.is_paused)
         there.post(event)
 
     def resumed(self, node_id: NodeId) -> None:

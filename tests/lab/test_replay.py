@@ -57,6 +57,7 @@ SCREENS: dict[str, tuple[int, tuple[str, ...]]] = {  # Bytes that the file lacks
     "cut": (7, ()),
     "election": (0, ("less_than_sign",)),
     "load": (0, ("6",)),
+    "ladder": (0, ("8",)),
 }
 
 
@@ -165,8 +166,8 @@ def test_bad_files_are_one_sentence(tmp_path: Path) -> None:
     path.write_bytes(b"#!/bin/sh\n")
     with pytest.raises(RecordingError, match="f is no recording of this lab"):
         open_replay(path, said)
-    path.write_bytes(b'lolraft-recording {"version": 3, "title": "", "backend": ""}\n')
-    with pytest.raises(RecordingError, match="version 3; this lab reads up to 2"):
+    path.write_bytes(b'lolraft-recording {"version": 4, "title": "", "backend": ""}\n')
+    with pytest.raises(RecordingError, match="version 4; this lab reads up to 3"):
         open_replay(path, said)
     path.write_bytes(b'lolraft-recording {"version": 1, "title": "", "backend": ""}\nxxxx')
     with pytest.raises(RecordingError, match="nothing was recorded"):

@@ -107,7 +107,7 @@ def test_others_are_refused_in_words(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(RecordingError, match=r"no recording|damaged"):
             read(path)
-    head = {"version": 3, "title": "", "backend": ""}
+    head = {"version": 4, "title": "", "backend": ""}
     path.write_bytes(MAGIC + json.dumps(head).encode() + b"\n")
-    with pytest.raises(RecordingError, match="version 3; this lab reads up to 2"):
+    with pytest.raises(RecordingError, match="version 4; this lab reads up to 3"):
         read(path)

@@ -104,7 +104,7 @@ async def test_what_is_old_is_forgotten_and_the_rest_becomes_a_file(tmp_path: Pa
     recorder = tape.write(tmp_path / "f")
     recorder.take(Ticked(at_s=tape.newest.view.now_s + 1))
     recorder.close()
-    assert b'"version": 2' in (tmp_path / "f").read_bytes()[:60]
+    assert b'"version": 3' in (tmp_path / "f").read_bytes()[:60]
     found = read(tmp_path / "f")
     replayed = Tape(found.first)
     for happening in found.happenings[:-1]:
