@@ -79,6 +79,7 @@ class Report:
     ended_s: float
     ends_early: bool = False  # The recording is not whole.
     nodes: tuple[NodeStory, ...] = ()
+    shards: tuple[int, ...] = ()
     statuses: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # At the end.
     safety: str = "UNKNOWN"  # SAFE, UNSAFE, UNKNOWN
     safety_why: str = ""
@@ -158,6 +159,7 @@ class Gather:
             ended_s=view.now_s,
             ends_early=self.ends_early,
             nodes=tuple(self._node(node) for node in view.nodes),
+            shards=tuple(view.shards),
             statuses=MappingProxyType(Counter(one.status for one in view.shards.values())),
             safety=view.verdict,
             safety_why=view.verdict_why,

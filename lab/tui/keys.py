@@ -216,7 +216,7 @@ KEYS: tuple[Key, ...] = (
     Key(id="copy", keys="y", action="copy", group="view", label="copy",
         says="copy what is under the cursor", title="View: copy what is under the cursor"),
     Key(id="story", keys="S", action="save_story", group="view", label="save",
-        says="save the story: report and picture, in a new folder here",
+        says="save the story: report, picture and a scenario to play, in a new folder",
         title="Lab: save the story so far"),
     Key(id="palette", keys="colon,ctrl+p", action="command_palette", group="view",
         label="commands", says="find any of these by words", footer=12),
