@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lab.observe.happenings import Happening, Ticked
 from lab.observe.view import ClusterView
@@ -37,6 +37,15 @@ class Chronicle:
         if isinstance(happening, Ticked) and int(happening.at_s) > self._second:
             self._second = int(happening.at_s)
             self._tell_load(happening.at_s)
+
+    def go_back(self, told: Iterable[tuple[Happening, ClusterView]]) -> None:
+        """Let only what is *told* have happened, and gather it anew."""
+        former, self.gather = self.gather, Gather()
+        self.listeners[self.listeners.index(former.take)] = self.gather.take
+        for happening, view in told:
+            self.gather.take(happening, view)
+            self._second = int(happening.at_s)
+        self._teller = Teller()
 
     def finish(self) -> None:
         """Tell of the load as it is in the end; how the lab cleans up belongs to no story."""

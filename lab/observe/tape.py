@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -191,6 +192,37 @@ class Tape:
         """Return how many events there are up to *position*."""
         return bisect_right(self.events, position)
 
+    def happenings(self, until: int) -> Iterator[tuple[Happening, ClusterView]]:
+        """Return what is remembered of what happened up to position *until*, and each view."""
+        begun = self._begun()
+        picture = self._blocks[0].before
+        if begun is not None:
+            yield begun, picture.view
+        at = self.start
+        for block in self._blocks:
+            for line in (unpack(block.packed) or []) if block.packed else block.lines:
+                if at >= until:
+                    return
+                happening = decode(line)
+                picture = picture.after(happening)
+                at += 1
+                yield happening, picture.view
+
+    def cut(self, position: int) -> None:
+        """Forget all that happened after *position*."""
+        picture = self.picture_at(position)
+        place = bisect_right(self._blocks, position, key=lambda block: block.position) - 1
+        block = self._blocks[place]
+        lines = (unpack(block.packed) or []) if block.packed else block.lines
+        block.lines, block.packed = lines[: position - block.position], b""
+        del self._blocks[place + 1 :]
+        self._bytes = sum(older.weight for older in self._blocks[:-1])
+        self.newest, self.end = picture, position
+        del self._times[position - self.start + 1 :]
+        for places in (self.events, self.elections, self.rungs):
+            del places[bisect_right(places, position) :]
+        self._seen, self._lines, self._asked = {}, [], 0
+
     # --- writing it down -------------------------------------------------------------------------
 
     def write(self, path: Path) -> Recorder:
@@ -200,16 +232,19 @@ class Tape:
         Raises:
             OSError: the file cannot be written.
         """
-        begun = None
-        if self.start:
-            oldest = self._blocks[0].before
-            view, phi, account = oldest.view, oldest.phi, oldest.account
-            begun = Began(at_s=view.now_s, view=view, phi=phi, account=account)
-        recorder = Recorder(path, self.first, begun=begun)
+        recorder = Recorder(path, self.first, begun=self._begun())
         for block in self._blocks:
             if block.packed or block.lines:
                 recorder.take_packed(block.packed or pack(block.lines))
         return recorder
+
+    def _begun(self) -> Began | None:
+        """Return what was known by the oldest picture, where something was before it."""
+        if not self.start:
+            return None
+        oldest = self._blocks[0].before
+        view, phi, account = oldest.view, oldest.phi, oldest.account
+        return Began(at_s=view.now_s, view=view, phi=phi, account=account)
 
 
 def next_of(places: list[int], position: int) -> int | None:

@@ -27,6 +27,7 @@ from lolraft.sim.node import SimNode
 from lolraft.sim.wiretap import Wiretap
 
 PAYLOAD_BYTES = 256
+SAME_S = 1e-6  # Two times of one event differ by less, when they are counted twice.
 VERSION = "simulated"
 
 
@@ -47,6 +48,7 @@ class SimWatcher:
         self._selected: tuple[int, int | None, int] | None = None
         self._violation: Exception | None = None
         self._tap: Wiretap | None = None
+        self._born: dict[tuple[str, int], float] = {}  # Since when each life is watched.
 
     @property
     def view(self) -> ClusterView:
@@ -77,6 +79,20 @@ class SimWatcher:
         at_s = self._cluster.now_s()
         self._take(Noted(at_s=at_s, event=replace(event, at_s=at_s)))
 
+    def go_back(self, view: ClusterView) -> None:
+        """Go on from *view*: the cluster's world was made again, up to that moment."""
+        self._view, self._watches, self._violation = view, {}, None
+        world, epoch_s = self._cluster.world, self._cluster.time.epoch_s
+        for node in view.nodes:  # What was told until then is in the picture.
+            told = world.told[NodeId(node.node_id)]
+            told[:] = [one for one in told if epoch_s + one[0] > node.told_s + SAME_S]
+        if self._selected is not None and self._selected[0] is not None and world.network.tap:
+            self._tap = world.network.tap
+            self._tap.narrow(self._selected[0])
+        else:
+            self._tap = world.network.tap = None
+        self._born = {key: born_s for key, born_s in self._born.items() if born_s <= view.now_s}
+
     def report(self) -> None:
         """Look at every node now: at each tick, and after each step by hand."""
         at_s = self._cluster.now_s()
@@ -88,7 +104,9 @@ class SimWatcher:
             if node.is_running:
                 watch = self._watches.get(handle.name)
                 if watch is None or watch.life != node.life:
-                    watch = self._watches[handle.name] = _Watch(self._cluster, node)
+                    key = (handle.name, node.life)
+                    born_s = self._born.setdefault(key, at_s)
+                    watch = self._watches[handle.name] = _Watch(self._cluster, node, born_s)
                 self._take(Reported(at_s=at_s, node=handle.name, update=watch.update(at_s)))
         self._fetch_logs()
         self._hear(at_s)
@@ -162,14 +180,14 @@ class SimWatcher:
 class _Watch:
     """What was seen of one life of a node."""
 
-    def __init__(self, cluster: VirtualCluster, node: SimNode) -> None:
+    def __init__(self, cluster: VirtualCluster, node: SimNode, born_s: float) -> None:
         self.life = node.life
         self._cluster = cluster
         self._node = node
         self._seq = 0
         self._version = 0
         self._known: set[int] = set()
-        self._born_s = cluster.now_s()
+        self._born_s = born_s
 
     def update(self, at_s: float) -> observe_pb2.Update:
         """Return what changed since the last update, everything at first."""

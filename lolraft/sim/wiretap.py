@@ -84,6 +84,15 @@ class Wiretap:
                     return carried, flight.frame, flight.connection
         return None
 
+    def narrow(self, shard_id: ShardId) -> None:
+        """Look at one shard only from now on."""
+        self.shard_id = shard_id
+        for key, flight in list(self._flights.items()):
+            flight.carried = [one for one in flight.carried if one.item[0] == shard_id]
+            if not flight.carried:
+                del self._flights[key]
+        self._news = {n: one for n, one in self._news.items() if one.item[0] == shard_id}
+
     # --- what the network tells ------------------------------------------------------------------
 
     def leaves(

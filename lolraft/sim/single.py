@@ -1,0 +1,68 @@
+"""Single messages by hand: lose this one, or let it arrive now, as faults on messages do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lolraft.multiraft.events import Event, FrameArrived
+from lolraft.sim.wiretap import Carried, Fate
+
+if TYPE_CHECKING:
+    from lolraft.sim.network import Network
+
+BY_YOU = "by you"
+
+
+def why_not(network: Network, number: int, *, bring: bool) -> str:
+    """Return why the message of *number* can be neither lost nor brought, or nothing."""
+    found = network.tap.find(number) if network.tap is not None else None
+    if found is None:
+        return "it is not under way any more"
+    carried, _, connection = found
+    if not bring:
+        return ""
+    there = network.nodes[carried.receiver]
+    if carried.fate is Fate.HELD or network.weather.is_cut(carried.sender, carried.receiver):
+        return "the wire is broken: heal it first"
+    if not connection.open or there.machine is None or there.life != connection.peer_life:
+        return "its stream is gone, and it with that"
+    return "the process there is frozen" if there.is_paused else ""
+
+
+def drop(network: Network, number: int) -> None:
+    """Lose the message of *number*; the rest of its frame arrives."""
+    carried = _take_out(network, number)
+    assert network.tap is not None, "it was found there"
+    network.tap.settle(carried, Fate.LOST, BY_YOU)
+
+
+def bring(network: Network, number: int) -> None:
+    """Let the message of *number* arrive now, before whatever was sent earlier."""
+    assert network.tap is not None, "somebody looks"
+    found = network.tap.find(number)
+    assert found is not None, "`why_not` was asked"
+    _, frame, _ = found
+    carried = _take_out(network, number)
+    network.tap.settle(carried, Fate.ARRIVED, BY_YOU)
+    alone = replace(frame, messages=(carried.item,), forwards=(), replies=())
+    network.nodes[carried.receiver].post(FrameArrived(frame=alone))
+
+
+def _take_out(network: Network, number: int) -> Carried:
+    found = network.tap.find(number) if network.tap is not None else None
+    assert found is not None, "`why_not` was asked"
+    carried = found[0]
+    network.taken[id(carried.item)] = carried.item
+    return carried
+
+
+def what_is_left(network: Network, event: Event) -> Event:
+    """Return *event* without the messages that were taken out of its frame."""
+    if not isinstance(event, FrameArrived):
+        return event
+    frame = event.frame
+    left = tuple(item for item in frame.messages if id(item) not in network.taken)
+    if len(left) == len(frame.messages):
+        return event
+    return FrameArrived(frame=replace(frame, messages=left))
