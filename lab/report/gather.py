@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -256,9 +256,16 @@ def of_recording(path: Path) -> Report:
         OSError: it cannot be read.
     """
     recording = read(path)
-    gather, view = Gather(), recording.first
+    view = recording.first
+    views = ((one, view := fold(view, one)) for one in recording.happenings)
+    gather = gathered(views)
     gather.ends_early = recording.ends_early
-    for happening in recording.happenings:
-        view = fold(view, happening)
-        gather.take(happening, view)
     return gather.report()
+
+
+def gathered(told: Iterable[tuple[Happening, ClusterView]]) -> Gather:
+    """Return what can be said of happenings, each with the picture after it."""
+    gather = Gather()
+    for happening, view in told:
+        gather.take(happening, view)
+    return gather

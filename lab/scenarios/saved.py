@@ -39,8 +39,12 @@ def why_not(report: Report) -> str:
     return ""
 
 
-def scenario(report: Report) -> str:
-    """Return the text of the scenario; `why_not` says when there is none."""
+def scenario(report: Report, *, ends: bool = True) -> str:
+    """
+    Return the text of the scenario; `why_not` says when there is none.
+
+    With *ends* it ends with what is to be expected, else where the story is now.
+    """
     names = [node.name for node in report.nodes]
     first = [name for name in names if name not in dict(_joined(report))]
     took_s = report.ended_s - report.began_s
@@ -54,7 +58,9 @@ def scenario(report: Report) -> str:
     ]
     for at_s, step in sorted(_steps(report), key=lambda timed: timed[0]):
         lines.append(f"at {max(0.0, at_s - report.began_s):.2f}s {step}")
-    lines += [f"at {took_s:.2f}s # This is how far the story went.", *_ends(report)]
+    lines.append(f"at {took_s:.2f}s # This is how far the story went.")
+    if ends:
+        lines += _ends(report)
     return "\n".join(lines) + "\n"
 
 

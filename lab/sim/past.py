@@ -46,15 +46,14 @@ class Past:
         self._cluster, self._watcher = cluster, watcher
         self._deck, self._chronicle = deck, chronicle
         self._under_way = False
-        self.is_played: Callable[[], bool] = lambda: False
-        """Whether a scenario goes on, which cannot go back with the world."""
         deck.mark = lambda: cluster.hands.moment()
 
     def why_not(self, position: int) -> str:
         """Return why *position* cannot be returned to, or nothing."""
         if self._under_way:
             return "time is already going back"
-        if self.is_played():
+        playing = self._chronicle.playing
+        if playing is not None and not playing.done():
             return "a scenario goes on here, and cannot go back with the world: wait for its end"
         if self._cluster.hands.is_full:
             return "too much was done to this world to do all of it again"

@@ -71,7 +71,7 @@ class SimWatcher:
         wish = None if shard_id is None else (shard_id, first_index, count)
         if wish != self._selected:
             self._selected = wish
-            self._listen(shard_id)
+            self.listen(shard_id)
             self._fetch_logs()
 
     def note(self, event: EventView) -> None:
@@ -86,11 +86,11 @@ class SimWatcher:
         for node in view.nodes:  # What was told until then is in the picture.
             told = world.told[NodeId(node.node_id)]
             told[:] = [one for one in told if epoch_s + one[0] > node.told_s + SAME_S]
-        if self._selected is not None and self._selected[0] is not None and world.network.tap:
-            self._tap = world.network.tap
-            self._tap.narrow(self._selected[0])
+        former, self._tap = self._tap, world.network.tap
+        if former is None or former.shard_id is None or self._tap is None:
+            self.listen(None)
         else:
-            self._tap = world.network.tap = None
+            self._tap.narrow(former.shard_id)
         self._born = {key: born_s for key, born_s in self._born.items() if born_s <= view.now_s}
 
     def report(self) -> None:
@@ -121,8 +121,8 @@ class SimWatcher:
                 text = text.replace(handle.node_id, handle.name)
             self.note(EventView(at_s=0.0, node=None, kind="violation", text=text))
 
-    def _listen(self, shard_id: int | None) -> None:
-        """Tap the wire for the messages of the shard that is looked at; without one, for none."""
+    def listen(self, shard_id: int | None) -> None:
+        """Take the messages of *shard_id* from now on; without one, none."""
         network = self._cluster.world.network
         if shard_id is None:
             self._tap = None

@@ -10,15 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.apps import kv
-from lab.attach import client_of, taped
+from lab.attach import client_of, taped, watched
+from lab.chronicle import Chronicle
 from lab.observe.fold import MOST_MESSAGES, fold
 from lab.observe.happenings import MessagesSeen
 from lab.observe.plain import from_plain, to_plain
 from lab.observe.recording import decode, encode
 from lab.observe.tape import view_digest
 from lab.observe.view import ClusterView, MessageView
+from lab.onward import screen_of
 from lab.sim.cluster import SimCluster
-from lab.tui.app import LabApp
 from lab.tui.widgets.ladder import LadderPanel, sentence
 from tests.lab import demo
 from tests.lab.screen import running
@@ -34,13 +35,14 @@ SENT = MessageView(
 @asynccontextmanager
 async def room(folder: Path, seed: int = 3) -> AsyncIterator[Room]:
     """Run the app over a simulated cluster that is taped, as `./log --backend sim` does."""
-    cluster = SimCluster(seed=seed, speed=4.0)
-    with taped(cluster, None) as (watcher, deck):
+    cluster, chronicle = SimCluster(seed=seed, speed=4.0), Chronicle()
+    with taped(cluster, None, chronicle) as (watcher, deck):
         deck._folder = folder
         try:
             await cluster.start(lambda line: None)
             watcher.start()
-            app = LabApp(watcher, cluster, client_of(cluster), deck=deck)
+            client = client_of(cluster)
+            app = screen_of(watcher, cluster, client, deck, chronicle, ascii_glyphs=False)
             async with app.run_test(size=(100, 30)) as pilot:
                 one = Room(app, pilot, cluster)
                 await one.until(lambda: "leads 1" in one.text() or "leaders 1/1" in one.text())
@@ -203,7 +205,7 @@ def test_a_sentence_that_is_filtered_and_copied_has_no_times_of_its_own() -> Non
 
 async def test_nobody_looks_without_a_screen() -> None:
     cluster = SimCluster(seed=3, speed=None)
-    with taped(cluster, None) as (watcher, _):
+    with watched(cluster, None, Chronicle()) as watcher:
         try:
             await cluster.start(lambda line: None)
             watcher.start()
