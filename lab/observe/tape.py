@@ -188,6 +188,12 @@ class Tape:
         """Return the time of a position."""
         return self._times[max(0, min(position, self.end) - self.start)]
 
+    def is_now(self, position: int) -> bool:
+        """Return whether no time has passed since *position*, and nothing that has a place."""
+        return not self.rungs[bisect_right(self.rungs, position) :] and (
+            self.time_at(position) >= self.newest.view.now_s
+        )
+
     def number_of(self, position: int) -> int:
         """Return how many events there are up to *position*."""
         return bisect_right(self.events, position)

@@ -12,6 +12,7 @@ from pathlib import Path
 from lab.cluster.base import Link
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
 from lab.cluster.rules import Rules
+from lab.cluster.steer import BRING
 from lab.faults import Fault, FaultKind, LinkTrouble, Rhythm
 from lab.observe.view import ClusterView, NodeView
 from lab.sim.base import VirtualCluster
@@ -22,6 +23,7 @@ from lolraft.config import parse_shards
 from lolraft.raft.types import NodeId
 from lolraft.sim import Plan
 from lolraft.sim.node import SimNode
+from lolraft.sim.single import why_not
 from lolraft.sim.weather import Rule
 
 SPARES = 6  # Nodes that can be added later.
@@ -220,6 +222,17 @@ class SimCluster(VirtualCluster):
         before_s, self._jumped_s[name] = self._jumped_s.get(name, 0.0), jump_s
         if node.rate != rate or jump_s > before_s:
             self.hands.skew(node.node_id, rate, max(0.0, jump_s - before_s))
+
+    # --- single messages -------------------------------------------------------------------------
+
+    def why_not_message(self, how: str, number: int) -> str:
+        """Return why the message of this *number* cannot be dropped or brought, or nothing."""
+        return why_not(self.world.network, number, bring=how == BRING)
+
+    def handle_message(self, how: str, number: int) -> None:
+        """Lose a message that is under way, or let it arrive now; and report."""
+        (self.hands.bring if how == BRING else self.hands.drop)(number)
+        self._on_tick()
 
     # --- a world made again ----------------------------------------------------------------------
 

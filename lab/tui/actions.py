@@ -8,10 +8,10 @@ from textual.widgets import Input
 
 from lab.report.gather import Report
 from lab.tui import story
-from lab.tui.bridge import Bridge
 from lab.tui.filters import Filter
 from lab.tui.scene import shard_name
 from lab.tui.screens.help import HelpScreen
+from lab.tui.single import Single
 from lab.tui.widgets.panel import Panel
 
 ORDERS = ("shard", "trouble", "lag", "term", "leader", "commit")
@@ -19,7 +19,7 @@ COLOURINGS = ("leader", "term", "lag")
 _LINE_PANELS = ("lines", "events", "timeline", "facts", "ladder")
 
 
-class Actions(Bridge):
+class Actions(Single):
     """Selection, page and the actions of `keys.KEYS` that change only the screen."""
 
     report: Callable[[], Report] | None = None  # Set by who gathers one.

@@ -169,6 +169,12 @@ KEYS: tuple[Key, ...] = (
         says="hand leadership of {shard} to {target}",
         title="Shard: transfer leadership of {shard} to {target}", footer=32,
         panels=("logs", "map", "shard")),
+    Key(id="drop_message", keys="D", action="message('drop')", group="shard", label="drop",
+        says="simulator: lose the message under the ladder's cursor, while time stands",
+        title="Shard: drop this message", panels=("ladder",), only_sim=True),
+    Key(id="bring_message", keys="b", action="message('bring')", group="shard", label="bring",
+        says="simulator: let the message under the ladder's cursor arrive now",
+        title="Shard: let this message arrive now", panels=("ladder",), only_sim=True),
     # Time.
     Key(id="hold", keys="z,space", action="hold", group="time", label="{hold}",
         says="stop the picture (the cluster goes on, but simulated time stops); play a recording",

@@ -169,7 +169,8 @@ class Rewind(Steering):
         find = next_of if step > 0 else previous_of
         position = find(places, self._at)
         if position is not None:
-            self.show_at(position)
+            is_now = step > 0 and isinstance(self.cluster, Steerable) and tape.is_now(position)
+            self.show_at(None if is_now else position)
         elif step > 0:
             self._onward(tape, what)
         else:

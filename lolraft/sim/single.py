@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lolraft.multiraft.events import Event, FrameArrived
+from lolraft.multiraft.frames import Frame
 from lolraft.sim.wiretap import Carried, Fate
 
 if TYPE_CHECKING:
@@ -32,29 +33,26 @@ def why_not(network: Network, number: int, *, bring: bool) -> str:
 
 def drop(network: Network, number: int) -> None:
     """Lose the message of *number*; the rest of its frame arrives."""
-    carried = _take_out(network, number)
-    assert network.tap is not None, "it was found there"
-    network.tap.settle(carried, Fate.LOST, BY_YOU)
+    _take_out(network, number, Fate.LOST)
 
 
 def bring(network: Network, number: int) -> None:
     """Let the message of *number* arrive now, before whatever was sent earlier."""
-    assert network.tap is not None, "somebody looks"
-    found = network.tap.find(number)
-    assert found is not None, "`why_not` was asked"
-    _, frame, _ = found
-    carried = _take_out(network, number)
-    network.tap.settle(carried, Fate.ARRIVED, BY_YOU)
+    carried, frame = _take_out(network, number, Fate.ARRIVED)
     alone = replace(frame, messages=(carried.item,), forwards=(), replies=())
     network.nodes[carried.receiver].post(FrameArrived(frame=alone))
 
 
-def _take_out(network: Network, number: int) -> Carried:
-    found = network.tap.find(number) if network.tap is not None else None
+def _take_out(network: Network, number: int, fate: Fate) -> tuple[Carried, Frame]:
+    tap = network.tap
+    assert tap is not None, "somebody looks"
+    found = tap.find(number)
     assert found is not None, "`why_not` was asked"
-    carried = found[0]
+    carried, frame, _ = found
     network.taken[id(carried.item)] = carried.item
-    return carried
+    tap.let_go(carried)
+    tap.settle(carried, fate, BY_YOU)
+    return carried, frame
 
 
 def what_is_left(network: Network, event: Event) -> Event:

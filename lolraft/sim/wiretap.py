@@ -30,7 +30,7 @@ class Fate(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Carried:
-    """One message on its way, or at the end of it."""
+    """One message on its way, or at its end."""
 
     number: int  # Rising in the order of sending; the same in every run of a seed.
     sender: NodeId
@@ -71,7 +71,8 @@ class Wiretap:
     def news(self) -> list[Carried]:
         """Return what was sent, or ended, since the last time, in the order of sending."""
         for key, flight in list(self._flights.items()):
-            if not flight.connection.open and flight.carried[0].fate is Fate.HELD:
+            held = any(carried.fate is Fate.HELD for carried in flight.carried)
+            if held and not flight.connection.open:
                 self._end(key, Fate.LOST, "the stream broke")
         news, self._news = self._news, {}
         return [replace(news[number]) for number in sorted(news)]
@@ -83,6 +84,11 @@ class Wiretap:
                 if carried.number == number and carried.fate in (Fate.FLYING, Fate.HELD):
                     return carried, flight.frame, flight.connection
         return None
+
+    def let_go(self, carried: Carried) -> None:
+        """Look at this message no more: it was taken out of its frame."""
+        for flight in self._flights.values():
+            flight.carried = [one for one in flight.carried if one is not carried]
 
     def narrow(self, shard_id: ShardId) -> None:
         """Look at one shard only from now on."""

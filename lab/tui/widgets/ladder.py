@@ -49,7 +49,7 @@ class LadderPanel(ListPanel):
         """Depend on messages and events, on the shard, and on how its nodes are."""
         conditions = tuple(one.word for one in scene.summary.conditions.values())
         return (scene.view.messages, scene.view.messages_shard, scene.view.events,
-                scene.lines_filter, scene.shard_id, scene.shard, scene.is_past,
+                scene.lines_filter, scene.shard_id, scene.shard, scene.is_past, scene.held,
                 conditions)  # fmt: skip
 
     def rows(self, scene: Scene) -> Sequence[Rung]:
@@ -202,6 +202,12 @@ class LadderPanel(ListPanel):
         if self._chosen is not None:
             line.add(" G follows", look.warn)
         return line
+
+    def foot(self, scene: Scene, total: int) -> str:
+        """Say what can be done to a single message, where something can."""
+        if scene.pace is None or scene.hands_off or scene.is_past:
+            return ""
+        return "D drops, b brings what is under way" if scene.held else "z stops time"
 
     def nothing(self, scene: Scene) -> str:
         """Say why there is nothing."""
