@@ -101,7 +101,7 @@ class Bridge(Rewind):
         if done.recorded is not None:
             words += f"\n{done.recorded.path} has the future that was dropped"
         self.clear_notifications()
-        self.notify(words, title=f"{dropped} dropped", timeout=LONG_S / 3)
+        self.notify(words, title=f"{dropped} dropped")
 
     def stand_still(self) -> None:
         """Hold time here, where a story of other nodes was left; later it passes as usual."""

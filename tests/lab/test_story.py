@@ -21,6 +21,7 @@ async def test_s_saves_report_summary_and_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(LabApp, "NOTIFICATION_TIMEOUT", 600)  # A slow machine reads it, too.
     chronicle, cluster = Chronicle(), SimCluster(seed=5, speed=None)
     with watched(cluster, None, chronicle) as watcher:
         await cluster.start(lambda line: None)
