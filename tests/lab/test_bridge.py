@@ -31,11 +31,15 @@ from lab.sim.watch import SimWatcher
 from lab.tui.app import LabApp
 from lab.tui.ports import Leaving, Onward
 from lab.workload.beside import LoadBeside
+from lolraft.multiraft.effects import Tell
+from lolraft.raft.types import NodeId
 from tests.lab import taped as stories
 from tests.lab.screen import running
 from tests.lab.test_ladder import room as screen
 from tests.lab.test_ladder import shown
 from tests.lab.test_steering import room as untaped
+
+OLD, NEW = (Tell(kind="suspect", text=text) for text in ("old", "new"))
 
 
 class Life(SimpleNamespace):
@@ -168,6 +172,20 @@ async def test_another_future_has_nothing_of_the_dropped_one(tmp_path: Path) -> 
         marks = list(one.deck.marks)
         assert marks == sorted(marks)
         assert marks[-1] == one.deck.tape.end
+
+
+async def test_what_was_told_until_then_is_not_told_again(tmp_path: Path) -> None:
+    """Wall times come out with other last bits: the picture alone cannot know what it has."""
+    async with life(tmp_path) as one:
+        view = one.watcher.view
+        told = one.cluster.world.told
+        for node in view.nodes:
+            at_s = node.told_s - one.cluster.time.epoch_s
+            assert at_s > 0, "each heard of the others"
+            told[NodeId(node.node_id)] = [(at_s + 3e-7, OLD), (at_s + 0.01, NEW)]
+        one.watcher.go_back(view)
+        assert [tell for _, tells in sorted(told.items()) for _, tell in tells] == [NEW] * 3
+        told.clear()
 
 
 async def test_a_past_of_the_past_can_be_returned_to(tmp_path: Path) -> None:
