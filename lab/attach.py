@@ -77,6 +77,8 @@ def taped(
     """
     told = Chronicle() if chronicle is None else chronicle
     watcher = _told_to(cluster, told)
+    if isinstance(cluster, VirtualCluster) and isinstance(watcher, SimWatcher):
+        watcher.listen(min(cluster.world.plan.shards))  # Also to the first election.
     deck = Deck(watcher.view)
     told.listeners.append(deck.take)
     try:

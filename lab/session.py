@@ -23,9 +23,10 @@ from lab.cluster.local import LocalCluster, end_processes, sweep
 from lab.cluster.replayed import ReplayedCluster
 from lab.observe.replay import open_replay
 from lab.observe.watch import Watcher
+from lab.onward import end, leaving_of, screen_of, tale
 from lab.reload import reloading
 from lab.report.write import try_to_write
-from lab.scenarios.play import Outcome, play
+from lab.scenarios.play import Outcome
 from lab.scenarios.run import cluster_for, stage_of
 from lab.scenarios.script import Script, load
 from lab.setup.images import ensure_node_image
@@ -36,8 +37,7 @@ from lab.sim.swarm import SwarmCluster
 from lab.sim.watch import SimWatcher
 from lab.streaming import Streaming
 from lab.tui.app import LabApp
-from lab.tui.ports import Leaving
-from lab.workload.telling import either
+from lab.tui.ports import Leaving, Onward
 from lab.workload.view import view_of
 from lolraft.cli_tls import add_tls_arguments
 from lolraft.client import RaftClient
@@ -70,6 +70,7 @@ class Wishes:
     lines: str = ""  # plain, json: a stream of lines instead of the screen.
     for_s: float | None = None  # How long to stream; None: until somebody ends it.
     replay: Path | None = None  # One to see again, with no cluster.
+    story: Script | None = None  # Of other nodes, to tell again in the simulator.
 
 
 def choose(wishes: Wishes, progress: Progress) -> Cluster:
@@ -139,10 +140,12 @@ async def show(wishes: Wishes, progress: Progress) -> int:
     if wishes.replay is not None:
         return await show_again(wishes.replay, progress, ascii_glyphs=wishes.ascii_glyphs)
     heal_orphans(progress)
-    script = load(wishes.scenario) if wishes.scenario else None
+    script = load(wishes.scenario) if wishes.scenario else wishes.story
     cluster = choose(wishes, progress) if script is None else _stage_for(script, wishes, progress)
     playing: asyncio.Task[Outcome] | None = None
-    leaving = Leaving.KEEP if wishes.lines and runs.was_left_running(cluster.title) else None
+    left: Leaving | Onward | None = (
+        Leaving.KEEP if wishes.lines and runs.was_left_running(cluster.title) else None
+    )
     chronicle, status = Chronicle(), 0
     streaming = Streaming(wishes.lines, chronicle) if wishes.lines else None
     client: RaftClient | SimClient | None = None
@@ -161,16 +164,16 @@ async def show(wishes: Wishes, progress: Progress) -> int:
                 stage = stage_of(cluster, watcher, client)
                 chronicle.load = lambda: view_of(stage.loaded, cluster.now_s())
                 pace_s = 0.0 if streaming else PACE_S
-                playing = asyncio.ensure_future(play(script, stage, lambda _: None, pace_s=pace_s))
+                again = wishes.story is not None
+                telling = tale(script, stage, chronicle, again=again, pace_s=pace_s)
+                playing = chronicle.playing = asyncio.ensure_future(telling)
             async with reloading(cluster, watcher, wanted=wishes.reload):
                 if streaming is not None:
                     await streaming.run(playing, wishes.for_s)
                 else:
                     glyphs = wishes.ascii_glyphs
-                    app = LabApp(watcher, cluster, client, ascii_glyphs=glyphs, deck=deck)
-                    app.report = chronicle.gather.report
-                    chronicle.load = either(lambda: app.load.view, chronicle.load)
-                    leaving = await app.run_async()
+                    app = screen_of(watcher, cluster, client, deck, chronicle, ascii_glyphs=glyphs)
+                    left = await app.run_async()
         except asyncio.CancelledError:
             pass  # By a signal: the screen may also swallow it and return.
         finally:
@@ -178,7 +181,8 @@ async def show(wishes: Wishes, progress: Progress) -> int:
                 playing.cancel()
                 await asyncio.gather(playing, return_exceptions=True)
             chronicle.finish()
-            await _whatever_comes(_end(cluster, watcher, client, leaving is Leaving.KEEP))
+            keep = leaving_of(left) is Leaving.KEEP
+            await _whatever_comes(end(cluster, watcher, client, keep))
             if wishes.report is not None:
                 progress(try_to_write(chronicle.gather.report(), wishes.report))
             if streaming is not None:
@@ -187,9 +191,19 @@ async def show(wishes: Wishes, progress: Progress) -> int:
         progress(f"a promise was broken: ./log --replay {deck.saved} shows it")
     if signals:
         progress(f"stopped by {signals[0].name}")
-    if leaving is Leaving.KEEP and cluster.backend != "connect":
+    if keep and cluster.backend != "connect":
         progress("the cluster runs on; ./log shows it again, ./log heal ends it")
-    return status
+    return status if signals else await _next(left, wishes.ascii_glyphs, status, progress)
+
+
+async def _next(
+    left: Leaving | Onward | None, ascii_glyphs: bool, status: int, progress: Progress
+) -> int:
+    """Open the story that the screen sent us to, if it did: a new run, told to no file."""
+    if not isinstance(left, Onward):
+        return status
+    wishes = Wishes(backend="sim", story=left.story, ascii_glyphs=ascii_glyphs)
+    return await show(wishes, progress)
 
 
 def must_be_terminal() -> None:
@@ -217,9 +231,11 @@ async def show_again(path: Path, progress: Progress, *, ascii_glyphs: bool = Fal
     replay = open_replay(path, progress)
     must_be_terminal()
     gone = ReplayedCluster(replay.tape.first.title)
+    left: Leaving | Onward | None = None
     with _signals_end_this_task(), suppress(asyncio.CancelledError):
-        await LabApp(replay, gone, gone, ascii_glyphs=ascii_glyphs, replay=replay).run_async()
-    return 0
+        app = LabApp(replay, gone, gone, ascii_glyphs=ascii_glyphs, replay=replay)
+        left = await app.run_async()
+    return await _next(left, ascii_glyphs, 0, progress)
 
 
 def _stage_for(script: Script, wishes: Wishes, progress: Progress) -> Cluster:
@@ -228,21 +244,9 @@ def _stage_for(script: Script, wishes: Wishes, progress: Progress) -> Cluster:
     if backend == "auto":
         backend = "local" if _why_no_containers(progress) else "docker"
     progress(f"{script.title}, on {backend}")
-    return cluster_for(script, backend, wishes.seed, speed=1.0)
-
-
-async def _end(
-    cluster: Cluster,
-    watcher: Watcher | SimWatcher,
-    client: RaftClient | SimClient | None,
-    leave_running: bool,
-) -> None:
-    try:
-        await watcher.stop()
-        if client is not None:
-            await client.close()
-    finally:
-        await cluster.close(leave_running=leave_running)
+    cluster = cluster_for(script, backend, wishes.seed, speed=None if wishes.story else 1.0)
+    cluster.title += " story" * (wishes.story is not None)
+    return cluster
 
 
 async def _whatever_comes(ending: Coroutine[Any, Any, None]) -> None:

@@ -236,10 +236,14 @@ class BaseCluster(Cluster):
         fault = self._begin(kind, where, mechanism, links, trouble)
         if not isinstance(trouble, Rhythm):
             return await self._applied(fault)
-        loop = self._crash_again if kind is FaultKind.CRASH_LOOP else self._flap
-        task = asyncio.get_running_loop().create_task(loop(fault, trouble.period_s))
-        self._loops[fault.number] = task
+        self._begin_loop(fault)
         return fault
+
+    def _begin_loop(self, fault: Fault) -> None:
+        assert isinstance(fault.trouble, Rhythm), "it has a rhythm"
+        loop = self._crash_again if fault.kind is FaultKind.CRASH_LOOP else self._flap
+        task = asyncio.get_running_loop().create_task(loop(fault, fault.trouble.period_s))
+        self._loops[fault.number] = task
 
     async def _flap(self, fault: Fault, period_s: float) -> None:
         while True:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+DROP, BRING = "drop", "bring"
+
 
 @runtime_checkable
 class Steerable(Protocol):
@@ -26,3 +28,14 @@ class Seekable(Steerable, Protocol):
 
     async def to_next_election(self, within_s: float) -> bool:
         """Go on until somebody is elected; return whether that came *within_s*."""
+
+
+@runtime_checkable
+class Handling(Steerable, Protocol):
+    """One in which a single message can be lost, or arrive now."""
+
+    def why_not_message(self, how: str, number: int) -> str:
+        """Return why the message of this *number* cannot be `DROP`ped or `BRING`ed, or nothing."""
+
+    def handle_message(self, how: str, number: int) -> None:
+        """Lose the message of this *number*, or let it arrive now; `why_not_message` was asked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +40,17 @@ class Deck:
         self._recorder: Recorder | None = None
         self._from_s = 0.0  # When that file begins, in the cluster's time.
         self._is_unsafe = False
+        self.mark: Callable[[], object] | None = None  # Gives what leads back to a moment,
+        self.marks: dict[int, object] = {}  # which is kept by position.
 
     def take(self, happening: Happening, view: ClusterView) -> None:
         """Add what happened; *view* is the picture after it. A full disk stops only the file."""
         line = self.tape.take(happening, view)
         self._from_s = self._from_s or self.tape.starts_s
+        if self.mark is not None:
+            self.marks[self.tape.end] = self.mark()
+            while next(iter(self.marks)) < self.tape.start:
+                del self.marks[next(iter(self.marks))]
         if self._recorder is not None:
             try:
                 self._recorder.take(happening, line)
@@ -100,6 +107,26 @@ class Deck:
         self._recorder = self.tape.write(path)
         self._from_s = self.tape.starts_s
         return path
+
+    def go_back(self, position: int) -> Recorded | None:
+        """
+        Forget what happened after *position*.
+
+        A file ends with the future in it, and another begins; the former is returned.
+
+        Raises:
+            OSError: the last of it, or the new one, cannot be written.
+        """
+        ended = None
+        try:
+            ended = self.stop()
+        finally:
+            self.tape.cut(position)
+            self.marks = {at: mark for at, mark in self.marks.items() if at <= position}
+            self._is_unsafe = self.tape.newest.view.violation is not None
+        if ended is not None:
+            self.record()
+        return ended
 
     def stop(self) -> Recorded | None:
         """

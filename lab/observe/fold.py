@@ -14,6 +14,7 @@ from lab.observe.happenings import (
     Happening,
     LogsFetched,
     Measured,
+    MessagesSeen,
     Noted,
     Reported,
     Ticked,
@@ -32,7 +33,7 @@ from lab.observe.view import (
 )
 from lolraft.rpc.pb import observe_pb2
 
-MOST_EVENTS, MOST_LINES, MOST_HISTORY = 2_000, 5_000, 60
+MOST_EVENTS, MOST_LINES, MOST_HISTORY, MOST_MESSAGES = 2_000, 5_000, 60, 400
 ENDED = (NodeState.STOPPED.value, NodeState.KILLED.value, NodeState.EXITED.value)
 Names = dict[tuple[str, ...], tuple[str, ...]]
 """What ids of one report are called: most of its shards have the same voters."""
@@ -53,6 +54,8 @@ def fold(view: ClusterView, happening: Happening) -> ClusterView:
         case LogsFetched(shard_id=shard_id, logs=logs):
             by_node = MappingProxyType({log.node: log for log in logs})
             view = replace(view, logs=by_node, logs_shard=shard_id)
+        case MessagesSeen():
+            view = _messages(view, happening)
         case Noted(event=event):
             view = safety.told(replace(view, events=_with_event(view.events, event)), event)
         case WatchBroke() | Ticked() | Measured():
@@ -70,6 +73,17 @@ def _at(view: ClusterView, at_s: float, before: frozenset[str]) -> ClusterView:
         news = {now.shard_id: now for before_it, now in judged if now is not before_it}
         shards = Shards.of(shards).after(news) if news else shards
     return safety.verdict(replace(view, now_s=now_s, shards=shards), after)
+
+
+def _messages(view: ClusterView, seen: MessagesSeen) -> ClusterView:
+    """Add messages, and let newer word of one take the place of older."""
+    known = {}
+    if view.messages_shard == seen.shard_id:
+        known = {message.number: message for message in view.messages}
+    known.update((message.number, message) for message in seen.messages)
+    newest = sorted(known)[-MOST_MESSAGES:]
+    messages = tuple(known[number] for number in newest)
+    return replace(view, messages=messages, messages_shard=seen.shard_id)
 
 
 # --- reports -------------------------------------------------------------------------------------

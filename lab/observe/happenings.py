@@ -9,7 +9,7 @@ from lab.cluster.interface import NodeHandle
 from lab.faults import Fault
 from lab.observe.account import Account
 from lab.observe.history import PhiHistory
-from lab.observe.view import ClusterView, EventView, LogView
+from lab.observe.view import ClusterView, EventView, LogView, MessageView
 from lab.workload.load import Verdict
 from lab.workload.measure import Moment, Outage
 from lolraft.rpc.pb import observe_pb2
@@ -52,6 +52,15 @@ class LogsFetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesSeen:
+    """Messages of the selected shard were sent, or something became of them: the newest word."""
+
+    at_s: float
+    shard_id: int
+    messages: tuple[MessageView, ...]  # In the order of sending.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
     """The lab itself has something for the timeline: what you did, and how it ended."""
 
@@ -88,5 +97,13 @@ class Measured:
 
 
 Happening: TypeAlias = (
-    Reported | WatchBroke | ClusterChanged | LogsFetched | Noted | Ticked | Began | Measured
+    Reported
+    | WatchBroke
+    | ClusterChanged
+    | LogsFetched
+    | MessagesSeen
+    | Noted
+    | Ticked
+    | Began
+    | Measured
 )

@@ -3,8 +3,8 @@ A recording on disk: the happenings of one lab, versioned, compressed, safe agai
 
 A file is a line that names format and version, then blocks: length, checksum, and so many bytes of
 JSON lines, compressed. A block that is not whole ends the recording; what is before it counts.
-Version 2 may begin in the middle of a run (`Began`), version 3 with what was seen of silences and
-foreseen of faults by then; what begins at the start is of version 1.
+Versions 2 and 3 may begin in the middle of a run (`Began`), 3 with messages in it, and with what
+was seen of silences and foreseen of faults by then; what begins at the start is of version 1.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
@@ -30,6 +30,7 @@ from lab.observe.happenings import (
     Happening,
     LogsFetched,
     Measured,
+    MessagesSeen,
     Noted,
     Reported,
     Ticked,
@@ -37,7 +38,7 @@ from lab.observe.happenings import (
 )
 from lab.observe.history import PhiHistory
 from lab.observe.plain import from_plain, to_plain
-from lab.observe.view import ClusterView, EntryView, EventView, LogView
+from lab.observe.view import ClusterView, EntryView, EventView, LogView, MessageView
 from lab.workload.load import Verdict
 from lab.workload.measure import Moment, Outage
 from lolraft.errors import LolraftError
@@ -52,6 +53,8 @@ BLOCK_S = 1.0  # or when what is in it began so long ago.
 MOST_BLOCK_BYTES = 256 * 1024 * 1024
 TROUBLES = {one.__name__: one for one in (LinkTrouble, DiskTrouble, ClockTrouble, Rhythm)}
 LEVEL = 6
+
+Row = TypeVar("Row", EntryView, MessageView)
 
 
 class RecordingError(LolraftError):
@@ -264,6 +267,9 @@ def _plain(happening: Happening) -> dict[str, Any]:
                 for log in logs
             ]
             return facts | {"shard_id": shard_id, "logs": plain}
+        case MessagesSeen(shard_id=shard_id, messages=messages):
+            rows = [list(_fields(message).values()) for message in messages]
+            return facts | {"shard_id": shard_id, "messages": rows}
         case Noted(event=event):
             return facts | {"event": _fields(event)}
         case Began(view=view, phi=phi, account=account):
@@ -299,10 +305,13 @@ def _happening(plain: dict[str, Any]) -> Happening:
             return ClusterChanged(at_s=at_s, nodes=nodes, faults=faults)
         case "LogsFetched":
             logs = tuple(
-                LogView(**log | {"entries": tuple(_entry(one) for one in log["entries"])})
+                LogView(**log | {"entries": tuple(_row(EntryView, one) for one in log["entries"])})
                 for log in plain["logs"]
             )
             return LogsFetched(at_s=at_s, shard_id=plain["shard_id"], logs=logs)
+        case "MessagesSeen":
+            messages = tuple(_row(MessageView, one) for one in plain["messages"])
+            return MessagesSeen(at_s=at_s, shard_id=plain["shard_id"], messages=messages)
         case "Noted":
             return Noted(at_s=at_s, event=EventView(**plain["event"]))
         case "Measured":
@@ -330,8 +339,8 @@ def _handle(plain: dict[str, Any]) -> NodeHandle:
     return NodeHandle(**plain | known)
 
 
-def _entry(plain: list[Any]) -> EntryView:
-    return EntryView(**dict(zip(EntryView.__slots__, plain, strict=True)))
+def _row(kind: type[Row], plain: list[Any]) -> Row:
+    return kind(**dict(zip(kind.__slots__, plain, strict=True)))
 
 
 def _fault(plain: dict[str, Any]) -> Fault:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.observe.account import Account
 from lab.observe.fold import fold
-from lab.observe.happenings import Began, ClusterChanged, Happening, Ticked
+from lab.observe.happenings import Began, ClusterChanged, Happening, MessagesSeen, Ticked
 from lab.observe.history import PhiHistory
 from lab.observe.recording import Recorder, decode, encode, pack, unpack
 from lab.observe.view import ClusterView
@@ -87,6 +88,7 @@ class Tape:
         self.end = 0
         self.events: list[int] = []  # Positions at which something happened that matters.
         self.elections: list[int] = []  # Of them, those at which somebody was elected.
+        self.rungs: list[int] = []  # Those of events, and those at which messages were seen.
         self._most_s, self._most_bytes = most_s, most_bytes
         self._blocks = [_Block(0, self.newest)]
         self._bytes = 0
@@ -126,7 +128,10 @@ class Tape:
         self.newest = before.after(happening, view)
         self.end += 1
         self._times.append(self.newest.view.now_s)
-        if matters(before.view, self.newest.view):
+        is_event = matters(before.view, self.newest.view)
+        if is_event or isinstance(happening, MessagesSeen):
+            self.rungs.append(self.end)
+        if is_event:
             self.events.append(self.end)
             if _is_election(happening, before.view, self.newest.view):
                 self.elections.append(self.end)
@@ -141,7 +146,7 @@ class Tape:
         ):
             self._bytes -= self._blocks.pop(0).weight
         del self._times[: self.start - before]
-        for places in (self.events, self.elections):
+        for places in (self.events, self.elections, self.rungs):
             del places[: bisect_right(places, self.start)]
 
     # --- pictures --------------------------------------------------------------------------------
@@ -183,9 +188,46 @@ class Tape:
         """Return the time of a position."""
         return self._times[max(0, min(position, self.end) - self.start)]
 
+    def is_now(self, position: int) -> bool:
+        """Return whether no time has passed since *position*, and nothing that has a place."""
+        return not self.rungs[bisect_right(self.rungs, position) :] and (
+            self.time_at(position) >= self.newest.view.now_s
+        )
+
     def number_of(self, position: int) -> int:
         """Return how many events there are up to *position*."""
         return bisect_right(self.events, position)
+
+    def happenings(self, until: int) -> Iterator[tuple[Happening, ClusterView]]:
+        """Return what is remembered of what happened up to position *until*, and each view."""
+        begun = self._begun()
+        picture = self._blocks[0].before
+        if begun is not None:
+            yield begun, picture.view
+        at = self.start
+        for block in self._blocks:
+            for line in (unpack(block.packed) or []) if block.packed else block.lines:
+                if at >= until:
+                    return
+                happening = decode(line)
+                picture = picture.after(happening)
+                at += 1
+                yield happening, picture.view
+
+    def cut(self, position: int) -> None:
+        """Forget all that happened after *position*."""
+        picture = self.picture_at(position)
+        place = bisect_right(self._blocks, position, key=lambda block: block.position) - 1
+        block = self._blocks[place]
+        lines = (unpack(block.packed) or []) if block.packed else block.lines
+        block.lines, block.packed = lines[: position - block.position], b""
+        del self._blocks[place + 1 :]
+        self._bytes = sum(older.weight for older in self._blocks[:-1])
+        self.newest, self.end = picture, position
+        del self._times[position - self.start + 1 :]
+        for places in (self.events, self.elections, self.rungs):
+            del places[bisect_right(places, position) :]
+        self._seen, self._lines, self._asked = {}, [], 0
 
     # --- writing it down -------------------------------------------------------------------------
 
@@ -196,16 +238,19 @@ class Tape:
         Raises:
             OSError: the file cannot be written.
         """
-        begun = None
-        if self.start:
-            oldest = self._blocks[0].before
-            view, phi, account = oldest.view, oldest.phi, oldest.account
-            begun = Began(at_s=view.now_s, view=view, phi=phi, account=account)
-        recorder = Recorder(path, self.first, begun=begun)
+        recorder = Recorder(path, self.first, begun=self._begun())
         for block in self._blocks:
             if block.packed or block.lines:
                 recorder.take_packed(block.packed or pack(block.lines))
         return recorder
+
+    def _begun(self) -> Began | None:
+        """Return what was known by the oldest picture, where something was before it."""
+        if not self.start:
+            return None
+        oldest = self._blocks[0].before
+        view, phi, account = oldest.view, oldest.phi, oldest.account
+        return Began(at_s=view.now_s, view=view, phi=phi, account=account)
 
 
 def next_of(places: list[int], position: int) -> int | None:

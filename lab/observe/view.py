@@ -149,6 +149,21 @@ class LogView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageView:
+    """One Raft message of the selected shard: known only where every message is (`sim`)."""
+
+    number: int  # Rising in the order of sending.
+    sent_s: float  # Wall clock.
+    sender: str  # A name.
+    receiver: str
+    kind: str  # pre-vote, vote, append, probe, ack, snapshot, stand, stranger
+    text: str  # What it says.
+    fate: str  # `lolraft.sim.wiretap.Fate`: flying, held, arrived, frozen, lost
+    at_s: float | None = None  # When that was known; None while it flies.
+    why: str = ""  # It was lost, or how it came.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
     """A promise that was seen to break."""
 
@@ -195,6 +210,8 @@ class ClusterView:
     verdict_why: str = ""
     violation: Violation | None = None  # The first that was seen; it makes the verdict UNSAFE.
     promises: Mapping[int, Promises] = field(default_factory=lambda: MappingProxyType({}))
+    messages: tuple[MessageView, ...] = ()  # In the order of sending, at most 400.
+    messages_shard: int | None = None  # The shard that `messages` belong to.
 
     def node(self, name: str) -> NodeView | None:
         """Return the node called *name*."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -79,6 +79,7 @@ class Report:
     ended_s: float
     ends_early: bool = False  # The recording is not whole.
     nodes: tuple[NodeStory, ...] = ()
+    shards: tuple[int, ...] = ()
     statuses: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # At the end.
     safety: str = "UNKNOWN"  # SAFE, UNSAFE, UNKNOWN
     safety_why: str = ""
@@ -158,6 +159,7 @@ class Gather:
             ended_s=view.now_s,
             ends_early=self.ends_early,
             nodes=tuple(self._node(node) for node in view.nodes),
+            shards=tuple(view.shards),
             statuses=MappingProxyType(Counter(one.status for one in view.shards.values())),
             safety=view.verdict,
             safety_why=view.verdict_why,
@@ -254,9 +256,16 @@ def of_recording(path: Path) -> Report:
         OSError: it cannot be read.
     """
     recording = read(path)
-    gather, view = Gather(), recording.first
+    view = recording.first
+    views = ((one, view := fold(view, one)) for one in recording.happenings)
+    gather = gathered(views)
     gather.ends_early = recording.ends_early
-    for happening in recording.happenings:
-        view = fold(view, happening)
-        gather.take(happening, view)
     return gather.report()
+
+
+def gathered(told: Iterable[tuple[Happening, ClusterView]]) -> Gather:
+    """Return what can be said of happenings, each with the picture after it."""
+    gather = Gather()
+    for happening, view in told:
+        gather.take(happening, view)
+    return gather

@@ -36,7 +36,7 @@ async def play(
     Raises:
         ScenarioError: a step makes no sense.
     """
-    began_s = stage.cluster.now_s()
+    began_s = stage.began_s = stage.cluster.now_s()
     failure = ""
     stage.say(f"{script.title}: {script.shows}", "scenario")
     try:

@@ -65,12 +65,14 @@ def load(name: str) -> Script:
     Raises:
         ScenarioError: there is none, or it cannot be read.
     """
-    path = Path(name) if name.endswith(".txt") else STORIES / f"{name}.txt"
+    is_path = name.endswith(".txt") or "/" in name
+    path = Path(name) if is_path else STORIES / f"{name}.txt"
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError):
         raise ScenarioError(
-            f"there is no scenario {name!r}; --scenario list names them, a path ends in .txt"
+            f"there is no scenario {name!r}; --scenario list names them,"
+            " a path has a / or ends in .txt"
         ) from None
     return parse(path.stem, text)
 

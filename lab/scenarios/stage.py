@@ -69,6 +69,7 @@ class Stage:
     client: Asking
     client_at: Callable[[str], Asking]  # A client that knows one node only, by its id.
     once: Callable[[str, ShardId, bytes], Awaitable[str]]  # A write at one node, tried once.
+    began_s: float = 0.0  # When the story began, in the cluster's time.
     named: dict[str, str] = field(default_factory=dict)  # What scenarios call nodes.
     marks: dict[str, int] = field(default_factory=dict)  # Numbers to compare with later.
     begun: list[asyncio.Future[str]] = field(default_factory=list)  # Writes nobody waits for.

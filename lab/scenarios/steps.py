@@ -9,6 +9,8 @@ What a scenario can do.
     transfer NODE           add as fresh                    remove NODE
     load on                 load off                        mark         remember the term
     snapshot                expect ...                      # a caption
+    at 12.5s STEP           when the story is so old        lead NODE    unless it leads already
+    disturb FAULT           heal FAULT                      as in `troubles.py`
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from lab.apps import kv
 from lab.scenarios.expectations import expect, seconds
 from lab.scenarios.script import ScenarioError, Step
 from lab.scenarios.stage import Failed, Stage
+from lab.scenarios.troubles import kind_of, kind_word, read_trouble, read_where, where_words
 from lab.sim.cluster import SimCluster
 from lab.workload.load import Load
 from lolraft.errors import RequestFailed
@@ -109,8 +112,39 @@ async def _split(stage: Stage, step: Step) -> None:
     await stage.cluster.partition(groups)
 
 
+async def _disturb(stage: Stage, step: Step) -> None:
+    kind = kind_of(step.words[0])
+    where, how_much = read_where(kind, step.words[1:], stage.node)
+    await stage.cluster.disturb(kind, where, read_trouble(kind, how_much))
+
+
 async def _heal(stage: Stage, step: Step) -> None:
-    await stage.cluster.heal()
+    if not step.words:
+        await stage.cluster.heal()
+        return
+    kind = kind_of(step.words[0])
+    where, _ = read_where(kind, step.words[1:], stage.node)
+    for fault in reversed(stage.cluster.faults()):
+        if (fault.kind, fault.nodes) == (kind, where):
+            await stage.cluster.heal(fault)
+            return
+    raise Failed(f"no {kind_word(kind)} {where_words(kind, where)} is in force")
+
+
+async def _at(stage: Stage, step: Step) -> None:
+    wait_s = stage.began_s + seconds(step.words[0]) - stage.cluster.now_s()
+    if wait_s > 0:
+        await stage.cluster.sleep(wait_s)
+    verb, words = step.words[1], step.words[2:]
+    words = (" ".join(words),) if verb == "#" else words
+    await do(stage, Step(number=step.number, verb=verb, words=words))
+
+
+async def _lead(stage: Stage, step: Step) -> None:
+    name = stage.node(step.words[0])
+    if stage.shard.leader != name:
+        await _transfer(stage, step)
+        await stage.until(lambda: "" if stage.shard.leader == name else f"{name} does not lead")
 
 
 async def _elect(stage: Stage, step: Step) -> None:
@@ -155,6 +189,7 @@ async def _load(stage: Stage, step: Step) -> None:
             now=stage.cluster.now_s,
             sleep=stage.cluster.sleep,
             shards=tuple(stage.view.shards),
+            prefix=f"load{step.number}.",  # The keys of another load hold other values.
         )
         stage.loaded = stage.load
         stage.load.start()
@@ -175,7 +210,10 @@ VERBS: dict[str, Act] = {
     "crash": _crash,
     "cut": _cut,
     "split": _split,
+    "disturb": _disturb,
     "heal": _heal,
+    "at": _at,
+    "lead": _lead,
     "elect": _elect,
     "transfer": _transfer,
     "add": _add,

@@ -9,6 +9,7 @@ from lab.cluster.base import BaseCluster
 from lab.cluster.interface import NodeHandle, NodeState
 from lab.observe.view import EventView
 from lab.sim.client import SimClient
+from lab.sim.hands import Hands
 from lab.sim.virtual import VirtualTime
 from lab.sim.world import LabWorld
 from lolraft.raft.types import NodeId
@@ -31,21 +32,39 @@ class VirtualCluster(BaseCluster):
     ) -> None:
         super().__init__("sim", title)
         self.world = world
+        self.hands = Hands(world)
         self.violation: Exception | None = None
         self.on_tick: Callable[[], None] = lambda: None
-        self.time = VirtualTime(
-            world.clock,
+        self.time = self._time_of(self.hands, speed, player=player)
+
+    def _time_of(
+        self,
+        hands: Hands,
+        speed: float | None,
+        *,
+        player: Player | None = None,
+        epoch_s: float | None = None,
+    ) -> VirtualTime:
+        def tick() -> None:
+            if self.time is time:  # Else its world is still on its way to a past moment.
+                self._on_tick()
+
+        time = VirtualTime(
+            hands.world.clock,
             speed=speed,
             tick_s=TICK_S,
-            on_tick=self._on_tick,
+            on_tick=tick,
             on_failure=self._on_failure,
             player=player,
             on_over=self._on_over,
+            after=hands.wait,
+            epoch_s=epoch_s,
         )
+        return time
 
     def client(self, ids: list[NodeId] | None = None) -> SimClient:
         """Return a client that knows all nodes, or those of *ids*."""
-        return SimClient(self.world, self.time, ids)
+        return SimClient(self, ids)
 
     def node(self, name: str) -> SimNode:
         """Return the simulated node of this name."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
+from lab.sim.hands import LATE, Hands
 from lab.sim.virtual import VirtualTime
 from lab.sim.world import LabWorld
 from lolraft.errors import RequestFailed
@@ -16,19 +18,33 @@ from lolraft.raft.types import NodeId, ShardId
 TRY_S, PAUSE_S, PATIENCE_S = 2.0, 0.05, 10.0
 AGAIN = (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED)
 ELSEWHERE = (Code.FAILED_PRECONDITION, Code.NOT_FOUND)
-LATE = Respond(ticket=0, code=Code.DEADLINE_EXCEEDED, message=b"no answer came", leader_id=None)
 GONE = Respond(ticket=0, code=Code.UNAVAILABLE, message=b"nobody is there", leader_id=None)
+
+
+class Where(Protocol):
+    """A simulated cluster: what it is made of is another one after a return to the past."""
+
+    @property
+    def hands(self) -> Hands:
+        """Return what reaches into the world that is there now."""
+
+    @property
+    def time(self) -> VirtualTime:
+        """Return how its time passes."""
 
 
 class SimClient:
     """Ask one node after another until the answer is one, as a client of real nodes does."""
 
-    def __init__(self, world: LabWorld, time: VirtualTime, ids: list[NodeId] | None = None) -> None:
-        self._world = world
+    def __init__(self, where: Where, ids: list[NodeId] | None = None) -> None:
+        self._where = where
         self._ids = ids
-        self._time = time
         self._leaders: dict[ShardId, NodeId] = {}
         self._next = 0
+
+    @property
+    def _world(self) -> LabWorld:
+        return self._where.hands.world
 
     async def write(
         self,
@@ -116,7 +132,7 @@ class SimClient:
             if answer.code not in (*AGAIN, LATE.code) or left_s <= PAUSE_S:
                 text = answer.message.decode(errors="replace")
                 raise RequestFailed(answer.code.value, text, outcome_known=not perhaps)
-            await self._time.sleep(PAUSE_S)
+            await self._where.time.sleep(PAUSE_S)
 
     def _names(self) -> list[NodeId]:
         running = [name for name, node in self._world.nodes.items() if node.machine is not None]
@@ -154,18 +170,12 @@ class SimClient:
             if not answered.done():
                 answered.set_result(GONE if answer is None else answer)
 
-        def late() -> None:
-            if not answered.done():
-                node.forget(ticket)  # As a cancelled call does.
-                tell(LATE)
-
-        node, ticket = self._world.nodes[node_id], 0
-        self._world.clock.after(max(0.0, within_s), late)
+        hands, within_s = self._where.hands, max(0.0, within_s)
         if kind is None:
-            node.order(shard_id, tell)
+            hands.order(node_id, shard_id, within_s, tell)
         else:
             request = ClientRequest(
                 ticket=0, kind=kind, shard_id=shard_id, message=message, request_id=request_id
             )
-            ticket = node.ask(request, tell)
-        return await self._time.wait(answered)
+            hands.ask(node_id, request, within_s, tell)
+        return await self._where.time.wait(answered)

@@ -6,18 +6,24 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from lab.cluster.base import Link
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
 from lab.cluster.rules import Rules
+from lab.cluster.steer import BRING
 from lab.faults import Fault, FaultKind, LinkTrouble, Rhythm
+from lab.observe.view import ClusterView, NodeView
 from lab.sim.base import VirtualCluster
+from lab.sim.hands import Hands
+from lab.sim.virtual import VirtualTime
 from lab.sim.world import APPS, LabWorld
 from lolraft.config import parse_shards
 from lolraft.raft.types import NodeId
 from lolraft.sim import Plan
 from lolraft.sim.node import SimNode
+from lolraft.sim.single import why_not
 from lolraft.sim.weather import Rule
 
 SPARES = 6  # Nodes that can be added later.
@@ -54,7 +60,6 @@ class SimCluster(VirtualCluster):
         seed = secrets.randbelow(10**6) if seed is None else seed
         if app not in APPS:
             raise ClusterError(f"the simulator has the apps {', '.join(APPS)}, not {app}")
-        directory = Path(tempfile.mkdtemp(prefix="lolraft-sim-"))
         plan = Plan(
             seed=seed,
             nodes=nodes,
@@ -63,21 +68,26 @@ class SimCluster(VirtualCluster):
             snapshot_entries=snapshot_entries,
             tail_entries=tail_entries,
         )
-        world = LabWorld(plan, app, lambda: APPS[app](directory))
-        super().__init__(f"sim:{seed}", world, speed=speed)
-        self._directory = directory
-        self._put: dict[int, int] = {}  # Fault number to the weather's.
+        self._directory = Path(tempfile.mkdtemp(prefix="lolraft-sim-"))
+        self._plan, self._app = plan, app
+        super().__init__(f"sim:{seed}", self._new_world(), speed=speed)
         self._jumped_s: dict[str, float] = {}  # How far each clock has been made to jump.
 
     async def start(self, progress: Callable[[str], None]) -> None:
         """Boot the nodes, and let time pass."""
         progress(f"a simulated cluster of {self.world.plan.nodes}, seed {self.world.plan.seed}")
-        members = self.world.names[: self.world.plan.nodes]
-        for node_id in members:
+        for node_id in self._members:
             self._add(node_id)
-        self.world.boot(members)
+        self.world.boot(self._members)
         self.time.start()
         self._changed()
+
+    def _new_world(self) -> LabWorld:
+        return LabWorld(self._plan, self._app, lambda: APPS[self._app](self._directory))
+
+    @property
+    def _members(self) -> tuple[NodeId, ...]:
+        return self.world.names[: self._plan.nodes]
 
     def _look(self) -> None:
         for handle in self.nodes():  # An app may raise, a disk may fail: then a node ends itself.
@@ -95,7 +105,7 @@ class SimCluster(VirtualCluster):
 
     async def kill(self, name: str) -> None:
         """Let the node die at once, and what was not synced with it."""
-        self._must_run(name).crash()
+        self.hands.crash(self._must_run(name).node_id)
         self._begin(FaultKind.KILL, (name,), "simulated crash")
         self._set_state(name, NodeState.KILLED)
 
@@ -103,8 +113,8 @@ class SimCluster(VirtualCluster):
         """Let the node end in order."""
         node = self._must_run(name)
         if node.is_paused:
-            node.resume()
-        node.shut_down()
+            self.hands.resume(node.node_id)
+        self.hands.shut_down(node.node_id)
         while node.machine is not None:
             await self.time.sleep(0.01)
         self._begin(FaultKind.STOP, (name,), "simulated stop")
@@ -115,7 +125,7 @@ class SimCluster(VirtualCluster):
         node = self._must_run(name)
         if node.is_paused:
             raise ClusterError(f"{name} is paused already")
-        node.pause()
+        self.hands.pause(node.node_id)
         self._begin(FaultKind.PAUSE, (name,), "simulated freeze")
         self._set_state(name, NodeState.PAUSED)
 
@@ -124,7 +134,7 @@ class SimCluster(VirtualCluster):
         node = self._must_run(name)
         if not node.is_paused:
             raise ClusterError(f"{name} is not paused")
-        node.resume()
+        self.hands.resume(node.node_id)
         self._set_state(name, NodeState.RUNNING)
 
     async def restart(self, name: str) -> None:
@@ -132,7 +142,7 @@ class SimCluster(VirtualCluster):
         node = self.node(name)
         if node.machine is not None:
             await self.stop(name)
-        node.start()
+        self.hands.start(node.node_id)
         self._set_state(name, NodeState.RUNNING)
 
     async def add_node(self) -> NodeHandle:
@@ -142,16 +152,16 @@ class SimCluster(VirtualCluster):
         if not free:
             raise ClusterError(f"a simulated cluster has at most {len(taken)} nodes")
         handle = self._add(free[0])
-        self.world.nodes[free[0]].start()
+        self.hands.start(free[0])
         self._changed()
         return handle
 
     async def snapshot(self, name: str, shard_id: int) -> None:
         """Let a node's app make a snapshot of what it has applied."""
-        queue = self._must_run(name).queues.get(shard_id)
-        if queue is None:
+        node = self._must_run(name)
+        if shard_id not in node.queues:
             raise ClusterError(f"{name} does not host shard {shard_id}")
-        queue.make_snapshot()
+        self.hands.snapshot(node.node_id, shard_id)
 
     # --- links -----------------------------------------------------------------------------------
 
@@ -172,12 +182,11 @@ class SimCluster(VirtualCluster):
             for number, fault in self._faults.items()
             if (rule := self._weather(fault)) is not None
         }
-        for number in [number for number in self._put if number not in wanted]:
-            self.world.network.take(self._put.pop(number))
+        for number in sorted(self.hands.rules.difference(wanted)):
+            self.hands.take(number)
         for number, rule in wanted.items():
-            if number not in self._put:
-                links = self._ids(self._faults[number].links)
-                self._put[number] = self.world.network.put(links, rule)
+            if number not in self.hands.rules:
+                self.hands.put(number, self._ids(self._faults[number].links), rule)
         rules = self._wanted_rules()
         for handle in self.nodes():
             self._trouble(handle.name, rules)
@@ -202,17 +211,75 @@ class SimCluster(VirtualCluster):
         """Give one node's disk and clock the troubles in force."""
         node = self.node(name)
         disks = [trouble for who, trouble in rules.disks if who == name]
-        node.disk.slow_s = sum(trouble.sync_delay_s for trouble in disks)
         full = any(trouble.full for trouble in disks)
         failing = full or any(trouble.fail_sync for trouble in disks)
-        node.disk.fails = f"{'disk full' if full else 'fsync failed'}, on purpose" * failing or None
+        fails = f"{'disk full' if full else 'fsync failed'}, on purpose" * failing or None
+        self.hands.disk(node.node_id, sum(trouble.sync_delay_s for trouble in disks), fails)
         rate, jump_s = 1.0, 0.0
         for who, clock in rules.clocks:
             if who == name:
                 rate, jump_s = rate * clock.rate, jump_s + clock.jump_s
         before_s, self._jumped_s[name] = self._jumped_s.get(name, 0.0), jump_s
         if node.rate != rate or jump_s > before_s:
-            node.skew(rate=rate, jump_s=max(0.0, jump_s - before_s))
+            self.hands.skew(node.node_id, rate, max(0.0, jump_s - before_s))
+
+    # --- single messages -------------------------------------------------------------------------
+
+    def why_not_message(self, how: str, number: int) -> str:
+        """Return why the message of this *number* cannot be dropped or brought, or nothing."""
+        return why_not(self.world.network, number, bring=how == BRING)
+
+    def handle_message(self, how: str, number: int) -> None:
+        """Lose a message that is under way, or let it arrive now; and report."""
+        (self.hands.bring if how == BRING else self.hands.drop)(number)
+        self._on_tick()
+
+    # --- a world made again ----------------------------------------------------------------------
+
+    def boot_again(self) -> tuple[Hands, VirtualTime]:
+        """Return a new world of the same seed as it was just after `start`; its time stands."""
+        hands = Hands(self._new_world())
+        hands.world.boot(self._members)
+        time = self._time_of(hands, 0.0, epoch_s=self.time.epoch_s)
+        time.set_ticking()
+        return hands, time
+
+    async def enter(self, hands: Hands, time: VirtualTime, view: ClusterView) -> None:
+        """Live in another world from now on, in which nodes and faults are those of *view*."""
+        await self._end_loops()
+        await self.time.stop()
+        self.time.give_up("the world that was asked is gone: time went back")
+        hands.world.numbers = self.world.numbers  # No name is given to two requests.
+        self.world, self.hands, self.time, self.violation = hands.world, hands, time, None
+        self._handles, self._faults = {}, {fault.number: fault for fault in view.faults}
+        for node in view.nodes:
+            self._add(NodeId(node.node_id))
+            self._handles[node.name] = self._as_it_is(node)
+        rhythms = [one for one in view.faults if isinstance(one.trouble, Rhythm)]
+        self._broken = {fault.number for fault in rhythms if fault.number in hands.rules}
+        self._jumped_s = {}
+        for name, clock in self._wanted_rules().clocks:
+            self._jumped_s[name] = self._jumped_s.get(name, 0.0) + clock.jump_s
+        time.run()
+        for fault in rhythms:
+            self._begin_loop(fault)
+
+    def tell_change(self) -> None:
+        """Tell all who want to know of nodes and faults."""
+        self._changed()
+
+    def _as_it_is(self, node: NodeView) -> NodeHandle:
+        """Return a node of a picture; what is done to it is seen before it is told."""
+        there, state = self.world.nodes[NodeId(node.node_id)], NodeState(node.state)
+        ended = {FaultKind.KILL: NodeState.KILLED, FaultKind.STOP: NodeState.STOPPED}
+        if there.is_running:
+            state = NodeState.RUNNING
+        elif there.machine is not None:
+            state = NodeState.PAUSED
+        elif state in (NodeState.RUNNING, NodeState.PAUSED):
+            why = [one for one in self._faults.values() if one.nodes == (node.name,)]
+            state = next((ended[one.kind] for one in why if one.kind in ended), NodeState.EXITED)
+        return replace(self._handles[node.name], state=state, detail=node.detail)
 
     async def close(self, *, leave_running: bool = False) -> None:
         """End the world; there is nothing to leave running."""

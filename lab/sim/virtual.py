@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from lab.cluster.interface import ClusterError
-from lolraft.sim.clock import Clock
+from lolraft.sim.clock import Action, Clock
 from lolraft.sim.course import Player
 
 FRAME_S = 0.02  # Of real time, between two advances.
@@ -40,7 +40,14 @@ class VirtualTime:
         on_failure: Callable[[Exception], None],
         player: Player | None = None,
         on_over: Callable[[], None] = lambda: None,
+        after: Callable[[float, Action], None] | None = None,
+        epoch_s: float | None = None,
     ) -> None:
+        """
+        Stand still until `start`.
+
+        *after* is how who waits is woken in the world, *epoch_s* what wall clocks show at its zero.
+        """
         self.speed = speed
         self.is_over = False  # The course has come to its end, and no promise was broken.
         self._clock = clock
@@ -49,7 +56,8 @@ class VirtualTime:
         self._tick_s = tick_s
         self._on_tick = on_tick
         self._on_failure = on_failure
-        self._epoch_s = time.time() - clock.now_s
+        self._after = after or clock.after
+        self._epoch_s = time.time() - clock.now_s if epoch_s is None else epoch_s
         self._task: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self.failure: str | None = None  # A promise was broken: time stands still for good.
@@ -59,9 +67,22 @@ class VirtualTime:
         """Return virtual time as seconds since 1970, as reports of real nodes carry it."""
         return self._epoch_s + self._clock.now_s
 
+    @property
+    def epoch_s(self) -> float:
+        """Return what wall clocks show when the world's clock is at zero."""
+        return self._epoch_s
+
     def start(self) -> None:
         """Let time pass from now on."""
+        self.set_ticking()
+        self.run()
+
+    def set_ticking(self) -> None:
+        """Let the world's clock tick."""
         self._clock.after(self._tick_s, self._tick)
+
+    def run(self) -> None:
+        """Let time pass by itself, in a world that ticks."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
@@ -78,7 +99,7 @@ class VirtualTime:
             ClusterError: time stands still for good.
         """
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._clock.after(delay_s, lambda: None if woken.done() else woken.set_result(None))
+        self._after(delay_s, lambda: None if woken.done() else woken.set_result(None))
         await self.wait(woken)
 
     async def wait(self, future: asyncio.Future[Answer]) -> Answer:
@@ -95,6 +116,12 @@ class VirtualTime:
             return await future
         finally:
             del self._waiting[id(future)]
+
+    def give_up(self, why: str) -> None:
+        """Wake all who wait: what they wait for will never come."""
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(ClusterError(why))
 
     def step(self) -> bool:
         """Do the next thing that happens anywhere in the world; time is held by the caller."""
@@ -124,9 +151,7 @@ class VirtualTime:
             did = action()
         except Exception as broken:  # A checker's `Violation`, or our own mistake: both are shown.
             self.failure = str(broken).partition("\n")[0]
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(ClusterError(f"the world has ended: {self.failure}"))
+            self.give_up(f"the world has ended: {self.failure}")
             self._on_failure(broken)
             return False
         if self._player is not None and self._player.is_over:

@@ -11,6 +11,7 @@ from lab.observe.happenings import (
     ClusterChanged,
     Happening,
     LogsFetched,
+    MessagesSeen,
     Noted,
     Reported,
     Ticked,
@@ -18,12 +19,15 @@ from lab.observe.happenings import (
 from lab.observe.view import ClusterView, EventView
 from lab.observe.watch import log_view
 from lab.sim.base import VirtualCluster
+from lab.sim.messages import message_view
 from lolraft.raft.types import NodeId
 from lolraft.rpc.observed import log_range, node_event, peer_facts, shard_facts
 from lolraft.rpc.pb import observe_pb2
 from lolraft.sim.node import SimNode
+from lolraft.sim.wiretap import Wiretap
 
 PAYLOAD_BYTES = 256
+SAME_S = 1e-6  # Two times of one event differ by less, when they are counted twice.
 VERSION = "simulated"
 
 
@@ -43,6 +47,8 @@ class SimWatcher:
         self._watches: dict[str, _Watch] = {}
         self._selected: tuple[int, int | None, int] | None = None
         self._violation: Exception | None = None
+        self._tap: Wiretap | None = None
+        self._born: dict[tuple[str, int], float] = {}  # Since when each life is watched.
 
     @property
     def view(self) -> ClusterView:
@@ -58,18 +64,34 @@ class SimWatcher:
     async def stop(self) -> None:
         """Stop watching."""
         self._cluster.on_tick = lambda: None
+        self._cluster.world.network.tap = None
 
     def select(self, shard_id: int | None, first_index: int | None, count: int) -> None:
         """Show the logs of *shard_id* from now on; None shows nothing."""
         wish = None if shard_id is None else (shard_id, first_index, count)
         if wish != self._selected:
             self._selected = wish
+            self.listen(shard_id)
             self._fetch_logs()
 
     def note(self, event: EventView) -> None:
         """Put a line of the lab's own on the timeline, at the virtual time that it is."""
         at_s = self._cluster.now_s()
         self._take(Noted(at_s=at_s, event=replace(event, at_s=at_s)))
+
+    def go_back(self, view: ClusterView) -> None:
+        """Go on from *view*: the cluster's world was made again, up to that moment."""
+        self._view, self._watches, self._violation = view, {}, None
+        world, epoch_s = self._cluster.world, self._cluster.time.epoch_s
+        for node in view.nodes:  # What was told until then is in the picture.
+            told = world.told[NodeId(node.node_id)]
+            told[:] = [one for one in told if epoch_s + one[0] > node.told_s + SAME_S]
+        former, self._tap = self._tap, world.network.tap
+        if former is None or former.shard_id is None or self._tap is None:
+            self.listen(None)
+        else:
+            self._tap.narrow(former.shard_id)
+        self._born = {key: born_s for key, born_s in self._born.items() if born_s <= view.now_s}
 
     def report(self) -> None:
         """Look at every node now: at each tick, and after each step by hand."""
@@ -82,9 +104,12 @@ class SimWatcher:
             if node.is_running:
                 watch = self._watches.get(handle.name)
                 if watch is None or watch.life != node.life:
-                    watch = self._watches[handle.name] = _Watch(self._cluster, node)
+                    key = (handle.name, node.life)
+                    born_s = self._born.setdefault(key, at_s)
+                    watch = self._watches[handle.name] = _Watch(self._cluster, node, born_s)
                 self._take(Reported(at_s=at_s, node=handle.name, update=watch.update(at_s)))
         self._fetch_logs()
+        self._hear(at_s)
         self._take(Ticked(at_s=at_s))
 
     def _note_violation(self) -> None:
@@ -95,6 +120,28 @@ class SimWatcher:
             for handle in self._cluster.nodes():
                 text = text.replace(handle.node_id, handle.name)
             self.note(EventView(at_s=0.0, node=None, kind="violation", text=text))
+
+    def listen(self, shard_id: int | None) -> None:
+        """Take the messages of *shard_id* from now on; without one, none."""
+        network = self._cluster.world.network
+        if shard_id is None:
+            self._tap = None
+        elif self._tap is None or self._tap.shard_id != shard_id or network.tap is not self._tap:
+            self._tap = Wiretap(self._cluster.world.clock, shard_id)
+        network.tap = self._tap
+
+    def _hear(self, at_s: float) -> None:
+        """Take what is new of those messages."""
+        news = self._tap.news() if self._tap is not None else []
+        if self._tap is None or self._tap.shard_id is None or not news:
+            return
+        names = {handle.node_id: handle.name for handle in self._cluster.nodes()}
+        passed_s = at_s - self._cluster.world.clock.now_s
+        messages = tuple(
+            message_view(one, passed_s, lambda node_id: names.get(node_id, node_id)) for one in news
+        )
+        shard_id = self._tap.shard_id
+        self._take(MessagesSeen(at_s=at_s, shard_id=shard_id, messages=messages))
 
     def _take(self, happening: Happening) -> None:
         self._view = fold(self._view, happening)
@@ -133,14 +180,14 @@ class SimWatcher:
 class _Watch:
     """What was seen of one life of a node."""
 
-    def __init__(self, cluster: VirtualCluster, node: SimNode) -> None:
+    def __init__(self, cluster: VirtualCluster, node: SimNode, born_s: float) -> None:
         self.life = node.life
         self._cluster = cluster
         self._node = node
         self._seq = 0
         self._version = 0
         self._known: set[int] = set()
-        self._born_s = cluster.now_s()
+        self._born_s = born_s
 
     def update(self, at_s: float) -> observe_pb2.Update:
         """Return what changed since the last update, everything at first."""

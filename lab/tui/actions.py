@@ -12,18 +12,18 @@ from lab.observe.why import why
 from lab.report.gather import Report
 from lab.tui import story
 from lab.tui.filters import Filter
-from lab.tui.rewind import Rewind
 from lab.tui.scene import shard_name, suspect_link
 from lab.tui.screens.help import HelpScreen
 from lab.tui.screens.why import WhyScreen
+from lab.tui.single import Single
 from lab.tui.widgets.panel import Panel, shard_question
 
 ORDERS = ("shard", "trouble", "lag", "term", "leader", "commit")
 COLOURINGS = ("leader", "term", "lag")
-_LINE_PANELS = ("lines", "events", "timeline", "facts")
+_LINE_PANELS = ("lines", "events", "timeline", "facts", "ladder")
 
 
-class Actions(Rewind):
+class Actions(Single):
     """Selection, page and the actions of `keys.KEYS` that change only the screen."""
 
     report: Callable[[], Report] | None = None  # Set by who gathers one.

@@ -27,7 +27,7 @@ from lab.tui.desk import Desk
 from lab.tui.paint import ASCII, UNICODE, Look
 from lab.tui.picture import portable, write
 from lab.tui.plan import WIDE, Shape, plan
-from lab.tui.ports import Client, Leaving, ViewSource, Words
+from lab.tui.ports import Client, Leaving, Onward, ViewSource, Words
 from lab.tui.scene import Scene, Summary, summarise
 from lab.tui.themes import DARK, own_variables, palette_of, themes
 from lab.tui.widgets.footer import KeyLine
@@ -56,12 +56,13 @@ class MainScreen(Screen[None]):
             yield Input(id="filter-bar", select_on_focus=False)
 
 
-class LabApp(Actions, App[Leaving]):
+class LabApp(Actions, App[Leaving | Onward]):
     """
     Watch a cluster and break it.
 
-    `run()` returns a `Leaving`, or None when it ended some other way: whoever runs it closes the
-    cluster. The app never closes it, and calls it only from workers.
+    `run()` returns a `Leaving`, or an `Onward` with one in it, or None when it ended some other
+    way: whoever runs it closes the cluster. The app never closes it, and calls it only from
+    workers.
     """
 
     CSS_PATH = "lab.tcss"

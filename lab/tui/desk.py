@@ -21,6 +21,7 @@ from lab.tui.widgets.facts import ShardFacts
 from lab.tui.widgets.faults import ComparedPanel, FaultsPanel
 from lab.tui.widgets.footer import KeyLine
 from lab.tui.widgets.hint import HintLine
+from lab.tui.widgets.ladder import LadderPanel
 from lab.tui.widgets.links import LinksPanel
 from lab.tui.widgets.load import LatencyPanel, LoadFacts, ThroughputPanel
 from lab.tui.widgets.logs import LogsPanel
@@ -56,6 +57,7 @@ PANELS: dict[str, Callable[[str], Panel]] = {
     "latency": LatencyPanel,
     "faults": FaultsPanel,
     "compared": ComparedPanel,
+    "ladder": LadderPanel,
     "small": SmallNote,
     "hint": HintLine,
     "footer": KeyLine,

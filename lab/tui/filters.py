@@ -29,7 +29,11 @@ class Filter:
     def line(self, line: LogLineView | EventView) -> bool:
         """Say whether a log line or an event passes."""
         level = line.level if isinstance(line, LogLineView) else line.kind
-        whole = f"{level} {line.node or ''} {line.text}".lower()
+        return self.words(f"{level} {line.node or ''} {line.text}")
+
+    def words(self, whole: str) -> bool:
+        """Say whether a text passes."""
+        whole = whole.lower()
         return all(_holds(word, lambda w: w in whole) for word in self._words())
 
     def _words(self) -> list[str]:

@@ -65,6 +65,10 @@ class Glyphs:
     ellipsis: str = "…"
     separator: str = "·"
     thumb: str = "┃"
+    lane: str = "│"
+    right: str = "▶"
+    left: str = "◀"
+    lost: str = "╳"
 
 
 UNICODE = Glyphs()
@@ -104,6 +108,10 @@ ASCII = Glyphs(
     ellipsis="~",
     separator="-",
     thumb="#",
+    lane="|",
+    right=">",
+    left="<",
+    lost="X",
 )
 
 

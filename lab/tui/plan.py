@@ -9,7 +9,8 @@ from textual.geometry import Region
 LEAST = (80, 24)
 WIDE = 120
 TALL = 36
-PAGES = ("cluster", "shards", "timeline", "links", "phi", "shard", "node", "load", "faults")
+PAGES = ("cluster", "shards", "timeline", "links", "phi", "shard", "node", "load", "faults",
+         "ladder")  # fmt: skip
 
 Plan = dict[str, Region]
 
@@ -168,6 +169,8 @@ def _page(shape: Shape, area: Region) -> Plan:
     if shape.page == "faults":
         compared = 7
         return _rows(width, y, [("faults", height - compared), ("compared", compared)])
+    if shape.page == "ladder":
+        return _rows(width, y, [("ladder", height)])
     if shape.page == "shard":
         return _shard(shape, area)
     return _node(shape, area)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from lab.observe.view import ClusterView, EventView
+from lab.scenarios.script import Script
 from lolraft.raft.types import ShardId
 
 
@@ -62,6 +64,14 @@ class Words(Protocol):
 
     def tell(self, answer: bytes) -> str:
         """Return an answer in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """`LabApp.run()` may also return this: the story to open in the simulator next."""
+
+    story: Script
+    leaving: Leaving | None  # What to do with the cluster that was shown; None: there is none.
 
 
 class Leaving(Enum):

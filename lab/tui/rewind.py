@@ -144,9 +144,12 @@ class Rewind(Steering):
     # Going back and on.
 
     def action_to_event(self, step: int) -> None:
-        """Show the picture of the event before, or of the next one."""
+        """Show the picture of the event before, or of the next one; on a ladder, of the message."""
         tape = self.tape
-        self._walk(step, tape.events if tape is not None else [], "event")
+        if self.page == "ladder":
+            self._walk(step, tape.rungs if tape is not None else [], "message or event")
+        else:
+            self._walk(step, tape.events if tape is not None else [], "event")
 
     def action_to_election(self, step: int) -> None:
         """Show the picture of the election before, or of the next one."""
@@ -166,7 +169,8 @@ class Rewind(Steering):
         find = next_of if step > 0 else previous_of
         position = find(places, self._at)
         if position is not None:
-            self.show_at(position)
+            is_now = step > 0 and isinstance(self.cluster, Steerable) and tape.is_now(position)
+            self.show_at(None if is_now else position)
         elif step > 0:
             self._onward(tape, what)
         else:
@@ -193,16 +197,24 @@ class Rewind(Steering):
             self.notify("This is now: , and < go back, z holds the picture.")
 
     async def _step(self, cluster: Steerable) -> None:
-        """Do one thing after the other in a world that stands still, until an event is new."""
+        """
+        Do one thing after the other in a world that stands still, until an event is new.
+
+        On the ladder that is also a message that leaves or arrives.
+        """
         self.show_at()
-        before, steps = self.source.view.events, 0
-        while self.source.view.events == before and steps < MOST_STEPS and cluster.step():
+        before, steps = self._seen(), 0
+        while self._seen() == before and steps < MOST_STEPS and cluster.step():
             steps += 1
             if steps % BREATH == 0:
                 await asyncio.sleep(0)
         self.show_at()
-        if self.source.view.events == before:
+        if self._seen() == before:
             self.notify(f"{steps:,} steps, and no new event: . goes on.")
+
+    def _seen(self) -> tuple[object, ...]:
+        view = self.source.view
+        return (view.events, view.messages) if self.page == "ladder" else (view.events,)
 
     # The file.
 

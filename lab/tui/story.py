@@ -1,4 +1,4 @@
-"""`S`: the story so far as a folder, with report, summary and a picture of the screen."""
+"""`S`: the story so far as a folder: report, summary, a picture of the screen, and a test."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.app import App
 
 from lab.report.gather import Report
 from lab.report.write import story_name, write
+from lab.scenarios.saved import FILE, scenario, why_not
 from lab.tui.picture import portable
 
 
@@ -26,10 +27,13 @@ def save(app: App[Any], report_of: Callable[[], Report] | None) -> None:
     def write_it() -> None:
         try:
             page = write(report, folder, picture)
+            if not why_not(report):
+                (folder / FILE).write_text(scenario(report), encoding="utf-8")
         except OSError as broken:
             why = f"{broken}: begin ./log in a folder where you may write"
             app.call_from_thread(app.notify, why, title="not saved", severity="error")
             return
-        app.call_from_thread(app.notify, str(page.resolve()), title="saved")
+        told = why_not(report) or f"./log --scenario {folder / FILE} plays it again"
+        app.call_from_thread(app.notify, f"{page.resolve()}\n{told}", title="saved")
 
     app.run_worker(write_it, thread=True, group="story", exit_on_error=False)

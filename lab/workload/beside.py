@@ -68,7 +68,7 @@ class LoadBeside:
             rate=self._rate,
             reads=self._reads,
             seed=self._runs,
-            prefix=f"load{self._now():.0f}.",
+            prefix=f"load{self._now():.0f}.{self._runs}.",
         )
         self._load.start()
 
@@ -88,6 +88,11 @@ class LoadBeside:
         """End at once."""
         if self._load is not None:
             await self._load.cancel()
+
+    async def forget(self) -> None:
+        """End at once, as if it had never been."""
+        await self.cancel()
+        self._load = None
 
     def adjust(self, what: str, step: int) -> str:
         """Take the next higher or lower *what* (rate, reads or keys); return it in words."""

@@ -28,8 +28,10 @@ from lolraft.multiraft.events import (
 from lolraft.multiraft.frames import Frame, NodeHeartbeat, NodeHeartbeatAck
 from lolraft.raft.types import NodeId
 from lolraft.sim.clock import Clock
+from lolraft.sim.single import what_is_left
 from lolraft.sim.streams import BEAT, FRAME, Connection, Stream
 from lolraft.sim.weather import Link, Rule, Weather
+from lolraft.sim.wiretap import Item, Wiretap
 
 if TYPE_CHECKING:
     from lolraft.sim.node import SimNode
@@ -48,8 +50,11 @@ class Network:
         self.weather = Weather()
         self.counts: Counter[str] = Counter()
         self.on_frame: Callable[[SimNode, NodeId, Frame], None] = lambda node, peer, frame: None
+        self.tap: Wiretap | None = None  # Of who looks at single messages.
+        self.taken: dict[int, Item] = {}  # By identity: messages taken out of their frames.
+        self.frames = 0  # Sent so far: the number of each.
         self._clock = clock
-        self._nodes = nodes
+        self.nodes = nodes
         self._latency_s = latency_s
         self._chances: dict[tuple[NodeId, NodeId, str], Random] = {}
         self._streams: dict[tuple[NodeId, NodeId, str], Stream] = {}
@@ -97,7 +102,7 @@ class Network:
 
     def dial(self, dialler: NodeId, peer: NodeId) -> None:
         """Keep both streams from *dialler* to *peer*, if not already."""
-        life = self._nodes[dialler].life
+        life = self.nodes[dialler].life
         for kind in (BEAT, FRAME):
             known = self._streams.get((dialler, peer, kind))
             if known is not None and known.dialler_life == life:
@@ -129,7 +134,7 @@ class Network:
     def _is_current(self, stream: Stream) -> bool:
         return (
             self._streams.get((stream.dialler, stream.peer, stream.kind)) is stream
-            and self._nodes[stream.dialler].life == stream.dialler_life
+            and self.nodes[stream.dialler].life == stream.dialler_life
         )
 
     def _try(self, stream: Stream) -> None:
@@ -140,8 +145,8 @@ class Network:
     def _connect(self, stream: Stream) -> None:
         if not self._is_current(stream) or stream.connection is not None:
             return
-        there = self._nodes.get(stream.peer)
-        if self._nodes[stream.dialler].is_paused:
+        there = self.nodes.get(stream.peer)
+        if self.nodes[stream.dialler].is_paused:
             self._clock.after(REDIAL_FIRST_S, self._try, stream)
             return
         is_cut = self.weather.is_cut(stream.dialler, stream.peer)
@@ -157,7 +162,7 @@ class Network:
         stream.untaken.clear()
         stream.room = stream.chance.randrange(4)
         if stream.kind == FRAME:
-            self._nodes[stream.dialler].post(StreamUp(peer=stream.peer))
+            self.nodes[stream.dialler].post(StreamUp(peer=stream.peer))
         for kind in (BEAT, FRAME):  # Who hears of a node dials it at once.
             back = self._streams.get((stream.peer, stream.dialler, kind))
             if back is not None and back.connection is None:
@@ -173,7 +178,7 @@ class Network:
         self.counts["broken"] += 1
         stream.close()
         if stream.kind == FRAME:
-            self._nodes[stream.dialler].post(StreamDown(peer=stream.peer))
+            self.nodes[stream.dialler].post(StreamDown(peer=stream.peer))
         self._clock.after(REDIAL_FIRST_S, self._try, stream)
 
     # --- what nodes send -------------------------------------------------------------------------
@@ -185,6 +190,9 @@ class Network:
             return
         self.on_frame(sender, peer, frame)
         passed = self._filter(sender.node_id, peer, frame)
+        self.frames += 1
+        if self.tap is not None:
+            self.tap.leaves(self.frames, peer, frame, passed, stream.connection)
         is_cut = self.weather.is_cut(sender.node_id, peer)
         if is_cut:
             stream.room -= 1
@@ -203,7 +211,7 @@ class Network:
         if stream.connection is None or not stream.untaken or not self._is_current(stream):
             return
         waited_s = self._clock.now_s - stream.untaken[0]
-        if self._nodes[stream.dialler].is_paused:
+        if self.nodes[stream.dialler].is_paused:
             waited_s = 0.0  # It is we who do not run; there may be receipts in the socket (L5).
         elif waited_s >= PATIENCE_S - 1e-9:
             self.counts["stuck"] += 1
@@ -297,6 +305,8 @@ class Network:
                 self.counts["doubled"] += 1
                 late_s = at_s - clock.now_s + dice() * 0.3
                 again = _without_nameless(event)
+                if self.tap is not None:
+                    self.tap.doubled(event)
                 clock.after(late_s, self._arrive, stream, connection, again, goes_back)
             if rule.reorder and dice() < rule.reorder:
                 self.counts["overtaken"] += 1
@@ -312,11 +322,18 @@ class Network:
     def _arrive(
         self, stream: Stream, connection: Connection, event: Event, goes_back: bool
     ) -> None:
+        tap = self.tap
         if not connection.open and not (connection.drains and not goes_back):
+            if tap is not None:
+                tap.lost(event, "the stream broke")
             return
         if connection.held or self.weather.is_cut(stream.dialler, stream.peer):
             if connection.open:
                 connection.held.append((goes_back, event))
+                if tap is not None:
+                    tap.held(event)
+            elif tap is not None:
+                tap.lost(event, "the stream broke")
             return
         self._hand_over(stream, connection, event, goes_back)
 
@@ -324,13 +341,15 @@ class Network:
         self, stream: Stream, connection: Connection, event: Event, goes_back: bool
     ) -> None:
         if goes_back:
-            there = self._nodes[stream.dialler]
+            there = self.nodes[stream.dialler]
             if there.life == stream.dialler_life:
                 stream.untaken.clear()
                 there.post(event)
             return
-        there = self._nodes[stream.peer]
+        there = self.nodes[stream.peer]
         if there.machine is None or there.life != connection.peer_life:
+            if self.tap is not None:
+                self.tap.lost(event, "nobody is there")
             self._break_if(stream, connection)  # Another process answers with a reset.
             return
         if stream.kind == FRAME and connection.open:
@@ -338,7 +357,9 @@ class Network:
                 connection.unread += 1
             elif stream.untaken:
                 stream.untaken.popleft()
-        there.post(event)
+        if self.tap is not None:
+            self.tap.arrives(event, frozen=there.is_paused)
+        there.post(what_is_left(self, event) if self.taken else event)
 
     def resumed(self, node_id: NodeId) -> None:
         """Let a node that was frozen read what lies in its sockets."""

@@ -117,6 +117,25 @@ def test_quit_and_leave_running_then_heal(lab: Terminal) -> None:
     assert "nothing was left" in heal()
 
 
+def test_the_story_goes_on_in_the_simulator_and_the_nodes_are_gone(lab: Terminal) -> None:
+    lab.press("K")
+    lab.until(lambda text: "you: kill" in text)
+    lab.press("F")
+    lab.until(lambda text: "open this story in the simulator" in text)
+    lab.press("e")
+    lab.until(lambda text: " story " in text.splitlines()[0] and "time stands" in text)
+    lab.until(lambda text: "not the schedule" in text)
+    gone()
+    lab.press("8")
+    lab.until(lambda text: "every message" in text and "story: kill" in text)
+    lab.press("q")
+    lab.until(lambda text: "end the cluster" in text)
+    lab.press("e")
+    assert lab.wait() == 0
+    assert b"Traceback" not in lab.raw
+    assert left_over() == NOTHING
+
+
 def test_ctrl_c_and_ctrl_q_ask_and_do_not_end_a_cluster_by_accident(lab: Terminal) -> None:
     for key in ("\x03", "\x11"):
         lab.press(key)

@@ -36,7 +36,15 @@ def test_what_a_killed_lab_has_recorded_is_seen_again(tmp_path: Path) -> None:
         again.until(lambda text: "· term 1 ·" in text)
         again.press("K")
         again.until(lambda text: "nothing can be done to it" in text)
+        again.press("z")  # Through the recording, to its end: the story has the kill in it.
+        again.until(lambda text: "end of 00:0" in text and "killed" in text)
+        again.press("F")
+        again.until(lambda text: "time stands" in text and "not the schedule" in text)
+        again.press("3")
+        again.until(lambda text: "story: kill" in text)
         again.press("q")
+        again.until(lambda text: "end the cluster" in text)
+        again.press("e")
         assert again.wait() == 0
         assert b"Traceback" not in again.raw
     finally:

@@ -57,6 +57,7 @@ SCREENS: dict[str, tuple[int, tuple[str, ...]]] = {  # Bytes that the file lacks
     "cut": (7, ()),
     "election": (0, ("less_than_sign",)),
     "load": (0, ("6",)),
+    "ladder": (0, ("8",)),
 }
 
 

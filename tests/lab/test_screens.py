@@ -96,6 +96,8 @@ SCREENS: dict[str, tuple[ClusterView, tuple[int, int], tuple[str, ...]]] = {
     "load-140x45": (demo.cluster(), LARGE, ("6",)),
     "faults-80x24": (demo.cluster(), SMALL, ("7",)),
     "faults-140x45": (demo.cluster(), LARGE, ("7",)),
+    "ladder-80x24": (demo.cluster(), SMALL, ("8",)),
+    "ladder-140x45": (demo.cluster(), LARGE, ("8",)),
     "menu-140x45": (demo.cluster(), LARGE, ("f",)),
     "empty-80x24": (ClusterView(title="local:lab3", now_s=demo.NOW_S), SMALL, ()),
     "booting-80x24": (_booting(), SMALL, ()),

@@ -10,6 +10,8 @@ import pytest
 from lab.attach import watched
 from lab.chronicle import Chronicle
 from lab.report.gather import Report
+from lab.scenarios import script
+from lab.scenarios.run import run
 from lab.sim.cluster import SimCluster
 from lab.tui.app import LabApp
 from tests.lab.screen import running
@@ -19,6 +21,7 @@ async def test_s_saves_report_summary_and_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(LabApp, "NOTIFICATION_TIMEOUT", 600)  # A slow machine reads it, too.
     chronicle, cluster = Chronicle(), SimCluster(seed=5, speed=None)
     with watched(cluster, None, chronicle) as watcher:
         await cluster.start(lambda line: None)
@@ -47,7 +50,13 @@ async def test_s_saves_report_summary_and_picture(
             await cluster.close()
     (page,) = files("*/report.html")
     assert page.parent.name.startswith("story-sim-5-2")
-    assert said == [str(page)]
+    (words,) = said
+    told = page.parent.name
+    assert words == f"{page}\n./log --scenario {told}/story.txt plays it again"
+    outcome = await run(script.load(f"{told}/story.txt"), "sim", lambda line: None, seed=2)
+    assert outcome.passed, outcome.failed_at
+    assert outcome.verdict is not None
+    assert outcome.verdict.acknowledged, "the load was played too"
     text = page.read_text()
     assert "kill n1" in text
     assert "linearizable so far" in text

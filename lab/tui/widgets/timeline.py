@@ -76,7 +76,7 @@ class TimelinePanel(Panel):
         seconds = 120 if room > 90 else 60
         lanes = {node.name: _lane(scene, node.name, room, seconds) for node in scene.view.nodes}
         for event in sorted(scene.view.events, key=_hides_others):
-            lane = lanes.get(_lane_of(event) or "")
+            lane = lanes.get(lane_of(event) or "")
             back = scene.view.now_s - event.at_s
             if lane is None or not 0 <= back < seconds:
                 continue
@@ -121,7 +121,7 @@ def _hides_others(event: EventView) -> bool:
     return event.kind != "trusted"
 
 
-def _lane_of(event: EventView) -> str | None:
+def lane_of(event: EventView) -> str | None:
     """Return whose lane an event is on: a suspicion is on the suspect's, not on the observer's."""
     if event.kind in ("suspect", "trusted"):
         return event.text.split(" ", 1)[0]
