@@ -7,10 +7,11 @@ import asyncio
 import sys
 
 from lab.cluster.interface import ClusterError
+from lab.options import Wishes, parse
 from lab.report.write import from_recording
 from lab.scenarios.headless import tell_scenarios
 from lab.scenarios.script import ScenarioError
-from lab.session import Wishes, heal_all, must_be_terminal, parse, say, show
+from lab.session import heal_all, must_be_terminal, say, show
 from lolraft.config import parse_shards
 from lolraft.errors import ConfigError, LolraftError
 
