@@ -11,6 +11,7 @@ from lab.options import Wishes, parse
 from lab.report.write import from_recording
 from lab.scenarios.headless import tell_scenarios
 from lab.scenarios.script import ScenarioError
+from lab.serve.tab import end_with_parent
 from lab.session import heal_all, must_be_terminal, say, show
 from lolraft.config import parse_shards
 from lolraft.errors import ConfigError, LolraftError
@@ -34,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise ConfigError(f"--nodes is a number from 1 to {MOST_NODES}, not {options.nodes}")
         parse_shards(options.shards)
         lines = "json" if options.json else "plain" if options.plain else ""
-        if not lines and options.replay is None:
+        is_seen = options.serve is not None or options.tab is not None
+        if not lines and not is_seen and options.replay is None:
             must_be_terminal()
         if options.for_s is not None and not (lines and options.for_s > 0):
             raise ConfigError("--for is a number of seconds for --plain or --json, more than 0")
@@ -53,13 +55,21 @@ def main(arguments: list[str] | None = None) -> int:
             lines=lines,
             for_s=options.for_s,
             replay=options.replay,
+            serve=options.serve,
+            tab=options.tab,
         )
-        return asyncio.run(show(wishes, say))
+        if wishes.tab is not None:
+            end_with_parent()
+        return asyncio.run(show(wishes, say if wishes.tab is None else _to_nobody))
     except (ClusterError, LolraftError, ScenarioError) as broken:
         print(f"./log: {broken}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _to_nobody(line: str) -> None:
+    """Say nothing: a browser has no place for it."""
 
 
 def _report(options: argparse.Namespace) -> int:

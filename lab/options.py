@@ -6,6 +6,8 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.serve.where import Where, where_of
+
 BACKENDS = ("auto", "docker", "local", "sim")
 
 
@@ -27,6 +29,25 @@ class Wishes:
     lines: str = ""  # plain, json: a stream of lines instead of the screen.
     for_s: float | None = None  # How long to stream; None: until somebody ends it.
     replay: Path | None = None  # One to see again, with no cluster.
+    serve: Where | None = None  # To browsers, instead of on this terminal.
+    tab: str | None = None  # This is a tab: of the cluster at this socket, or of its own world.
+
+
+def looks_of(wishes: Wishes) -> list[str]:
+    """Return the part of a command line that says what a lab looks like, for a tab."""
+    return ["--ascii"] if wishes.ascii_glyphs else []
+
+
+def world_of(wishes: Wishes) -> list[str] | None:
+    """Return the command line of a lab that each tab can have for itself; None: they share one."""
+    if wishes.replay is not None:
+        return ["--replay", str(wishes.replay.resolve())]
+    if wishes.backend != "sim" and (wishes.seed is None or wishes.backend != "auto"):
+        return None
+    world = ["--backend", wishes.backend, "--nodes", str(wishes.nodes), "--shards", wishes.shards]
+    world += ["--app", wishes.app]
+    world += ["--seed", str(wishes.seed)] if wishes.seed is not None else []
+    return world + (["--scenario", wishes.scenario] if wishes.scenario is not None else [])
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -72,6 +93,15 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="the world of this seed, as ./dev sim plays it; "
         "with --backend sim, a quiet simulated cluster",
     )
+    parser.add_argument(
+        "--serve",
+        type=_where,
+        nargs="?",
+        const=Where(),
+        metavar="HOST:PORT",
+        help=f"in a browser, with no password; default: {Where()}, for this machine alone",
+    )
+    parser.add_argument("--tab", metavar="SOCKET", help=argparse.SUPPRESS)  # What --serve runs.
     parser.add_argument("--new", action="store_true", help="do not go on with one left running")
     parser.add_argument("--ascii", action="store_true", help="plain signs")
     options = parser.parse_args(arguments)
@@ -79,7 +109,32 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(f"what is {options.file} for? a file is for: ./log report F")
     if options.replay is not None and (others := _given_beside_replay(parser, options)):
         parser.error(f"--replay shows what was recorded, with no cluster: leave out {others}")
+    if options.serve is not None and (others := _given_beside_serve(options)):
+        parser.error(f"--serve shows the lab in browsers: leave out {others}")
     return options
+
+
+def _where(text: str) -> Where:
+    try:
+        return where_of(text)
+    except ValueError as broken:
+        raise argparse.ArgumentTypeError(str(broken)) from broken
+
+
+def _given_beside_serve(options: argparse.Namespace) -> str:
+    """Return what --serve cannot do: it has no screen, and a tab's world is not recorded here."""
+    own_world = options.backend == "sim" or options.seed is not None or options.replay is not None
+    given = {
+        "heal, report": options.command is not None,
+        "--plain": options.plain,
+        "--json": options.json,
+        "--headless": options.headless,
+        "--record (in a tab R records)": own_world and options.record is not None,
+        "--report (in a tab S reports)": own_world and options.report is not None,
+        "--scenario (or play it with --backend sim)": not own_world
+        and options.scenario is not None,
+    }
+    return ", ".join(name for name, is_given in given.items() if is_given)
 
 
 def _given_beside_replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str:

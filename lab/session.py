@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,16 @@ from lab.cluster.docker import DockerCluster, sweep_run, sweep_unknown, why_no_d
 from lab.cluster.interface import Cluster, ClusterError
 from lab.cluster.local import LocalCluster, end_processes, sweep
 from lab.cluster.replayed import ReplayedCluster
+from lab.observe.deck import Deck
 from lab.observe.replay import open_replay
 from lab.observe.watch import Watcher
-from lab.options import Wishes
+from lab.options import Wishes, looks_of, world_of
 from lab.report.write import try_to_write
 from lab.scenarios.play import Outcome, play
 from lab.scenarios.run import cluster_for, stage_of
 from lab.scenarios.script import Script, load
+from lab.serve.serving import Serving
+from lab.serve.shared import SharedCluster
 from lab.setup.images import ensure_node_image
 from lab.setup.shell import SetupError
 from lab.sim.client import SimClient
@@ -51,6 +54,8 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
     Raises:
         ClusterError: the backend that was asked for cannot be had.
     """
+    if wishes.tab:
+        return SharedCluster(Path(wishes.tab))
     if wishes.connect:
         return ConnectedCluster(wishes.connect)
     if wishes.seed is not None and wishes.backend == "auto":
@@ -108,9 +113,29 @@ async def show(wishes: Wishes, progress: Progress) -> int:
 
     Returns the exit status: 1 where a streamed scenario failed, or a promise was seen to break.
     """
+    if wishes.serve is not None:
+        with closing(Serving(wishes.serve, looks_of(wishes), progress)) as serving:
+            world = world_of(wishes)
+            if world is None:
+                return await _run(wishes, progress, serving)
+            return await _serve_worlds(serving, world, progress)
     if wishes.replay is not None:
-        return await show_again(wishes.replay, progress, ascii_glyphs=wishes.ascii_glyphs)
-    heal_orphans(progress)
+        return await _show_again(wishes.replay, wishes, progress)
+    return await _run(wishes, progress)
+
+
+async def _serve_worlds(serving: Serving, world: Sequence[str], progress: Progress) -> int:
+    """Serve labs that need no cluster: a tab has its own."""
+    with _signals_end_this_task() as signals, suppress(asyncio.CancelledError):
+        await serving.worlds(world)
+    progress(f"stopped by {signals[0].name}")
+    return 0
+
+
+async def _run(wishes: Wishes, progress: Progress, serving: Serving | None = None) -> int:
+    """Bring a cluster up, show it here or in a browser, or stream it, and end it."""
+    if wishes.tab is None:
+        heal_orphans(progress)
     script = load(wishes.scenario) if wishes.scenario else None
     cluster = choose(wishes, progress) if script is None else _stage_for(script, wishes, progress)
     playing: asyncio.Task[Outcome] | None = None
@@ -125,7 +150,7 @@ async def show(wishes: Wishes, progress: Progress) -> int:
         try:
             await cluster.start(progress)
             watcher.start()
-            if cluster.hands_off is None:
+            if cluster.hands_off is None and not cluster.is_shared:
                 await wait_for_leaders(watcher, progress)
             client = client_of(cluster)
             if script is not None:
@@ -133,7 +158,11 @@ async def show(wishes: Wishes, progress: Progress) -> int:
                 chronicle.load = lambda: view_of(stage.loaded, cluster.now_s())
                 pace_s = 0.0 if streaming else PACE_S
                 playing = asyncio.ensure_future(play(script, stage, _to_nobody, pace_s=pace_s))
-            if streaming is not None:
+            if isinstance(cluster, SharedCluster):
+                cluster.join(watcher, chronicle)
+            if serving is not None:
+                await serving.share(cluster, watcher.note)
+            elif streaming is not None:
                 await streaming.run(playing, wishes.for_s)
             else:
                 glyphs = wishes.ascii_glyphs
@@ -153,13 +182,23 @@ async def show(wishes: Wishes, progress: Progress) -> int:
                 progress(try_to_write(chronicle.gather.report(), wishes.report))
             if streaming is not None:
                 status = streaming.end(signals, playing, sys.exception())
+    _last_words(cluster, deck, signals, leaving, progress)
+    return status
+
+
+def _last_words(
+    cluster: Cluster,
+    deck: Deck,
+    signals: Sequence[signal.Signals],
+    leaving: Leaving | None,
+    progress: Progress,
+) -> None:
     if deck.saved is not None:
         progress(f"a promise was broken: ./log --replay {deck.saved} shows it")
     if signals:
         progress(f"stopped by {signals[0].name}")
     if leaving is Leaving.KEEP and cluster.backend != "connect":
         progress("the cluster runs on; ./log shows it again, ./log heal ends it")
-    return status
 
 
 def must_be_terminal() -> None:
@@ -176,7 +215,7 @@ def must_be_terminal() -> None:
         )
 
 
-async def show_again(path: Path, progress: Progress, *, ascii_glyphs: bool = False) -> int:
+async def _show_again(path: Path, wishes: Wishes, progress: Progress) -> int:
     """
     Show a recording: nothing is started, and nothing is left.
 
@@ -185,10 +224,13 @@ async def show_again(path: Path, progress: Progress, *, ascii_glyphs: bool = Fal
         ConfigError: there is no screen to show it on.
     """
     replay = open_replay(path, progress)
-    must_be_terminal()
+    if wishes.tab is None:
+        must_be_terminal()
     gone = ReplayedCluster(replay.tape.first.title)
     with _signals_end_this_task(), suppress(asyncio.CancelledError):
-        await LabApp(replay, gone, gone, ascii_glyphs=ascii_glyphs, replay=replay).run_async()
+        await LabApp(
+            replay, gone, gone, ascii_glyphs=wishes.ascii_glyphs, replay=replay
+        ).run_async()
     return 0
 
 

@@ -49,6 +49,7 @@ class Cluster(ABC):
         str  # docker, local, sim, connect (attached: watching, writing and transport rules only)
     )
     title: str  # For the title bar: `docker:lab3`.
+    is_shared = False  # Whether another process has it: who leaves only looks away.
     hands_off: str | None = None
     """Why nothing may be done to it, only looked at; the sentence for who tries."""
 

@@ -329,8 +329,8 @@ class Wishes(_Base):
         """Ask what becomes of the cluster, then quit."""
         if self.screen.id == "leaving":
             return  # It is asked already.
-        if self.cluster.backend == "replay":
-            self.exit(None)  # Nothing runs.
+        if self.cluster.backend == "replay" or self.cluster.is_shared:
+            self.exit(None)  # Nothing runs, or it runs on as it is.
             return
         nodes, faults = self.cluster.nodes(), self.cluster.faults()
         backend = self.cluster.backend
