@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             connect=tuple(options.connect),
             fresh=options.new,
             ascii_glyphs=options.ascii,
+            theme=options.theme,
             seed=options.seed,
             scenario=options.scenario,
             record=options.record,

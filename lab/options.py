@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.serve.where import Where, where_of
+from lab.tui.themes import PALETTES
 
 BACKENDS = ("auto", "docker", "local", "sim")
 
@@ -21,7 +22,8 @@ class Wishes:
     app: str = "kv"
     connect: tuple[str, ...] = ()
     fresh: bool = False  # A new cluster though one was left running.
-    ascii_glyphs: bool = False
+    ascii_glyphs: bool | None = None  # None: as it was the last time.
+    theme: str | None = None
     seed: int | None = None  # Of a world, or with `sim` of a cluster.
     scenario: str | None = None
     record: Path | None = None  # A file for what is seen.
@@ -35,7 +37,10 @@ class Wishes:
 
 def looks_of(wishes: Wishes) -> list[str]:
     """Return the part of a command line that says what a lab looks like, for a tab."""
-    return ["--ascii"] if wishes.ascii_glyphs else []
+    looks = [] if wishes.theme is None else ["--theme", wishes.theme]
+    if wishes.ascii_glyphs is not None:
+        looks.append("--ascii" if wishes.ascii_glyphs else "--no-ascii")
+    return looks
 
 
 def world_of(wishes: Wishes) -> list[str] | None:
@@ -103,7 +108,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--tab", metavar="SOCKET", help=argparse.SUPPRESS)  # What --serve runs.
     parser.add_argument("--new", action="store_true", help="do not go on with one left running")
-    parser.add_argument("--ascii", action="store_true", help="plain signs")
+    parser.add_argument(
+        "--ascii", action=argparse.BooleanOptionalAction, help="plain signs; default: as last time"
+    )
+    parser.add_argument("--theme", choices=tuple(PALETTES), help="colours; default: as last time")
     options = parser.parse_args(arguments)
     if options.file is not None and options.command != "report":
         parser.error(f"what is {options.file} for? a file is for: ./log report F")

@@ -35,7 +35,9 @@ from lab.sim.cluster import SimCluster
 from lab.sim.swarm import SwarmCluster
 from lab.sim.watch import SimWatcher
 from lab.streaming import Streaming
+from lab.tui import settings
 from lab.tui.app import LabApp
+from lab.tui.memory import Memory
 from lab.tui.ports import Leaving
 from lab.workload.telling import either
 from lab.workload.view import view_of
@@ -165,8 +167,7 @@ async def _run(wishes: Wishes, progress: Progress, serving: Serving | None = Non
             elif streaming is not None:
                 await streaming.run(playing, wishes.for_s)
             else:
-                glyphs = wishes.ascii_glyphs
-                app = LabApp(watcher, cluster, client, ascii_glyphs=glyphs, deck=deck)
+                app = LabApp(watcher, cluster, client, deck=deck, memory=_memory(wishes))
                 app.report = chronicle.gather.report
                 chronicle.load = either(lambda: app.load.view, chronicle.load)
                 leaving = await app.run_async()
@@ -228,10 +229,18 @@ async def _show_again(path: Path, wishes: Wishes, progress: Progress) -> int:
         must_be_terminal()
     gone = ReplayedCluster(replay.tape.first.title)
     with _signals_end_this_task(), suppress(asyncio.CancelledError):
-        await LabApp(
-            replay, gone, gone, ascii_glyphs=wishes.ascii_glyphs, replay=replay
-        ).run_async()
+        await LabApp(replay, gone, gone, replay=replay, memory=_memory(wishes)).run_async()
     return 0
+
+
+def _memory(wishes: Wishes) -> Memory:
+    """Return what is remembered of how the lab looked; the command line wins over it."""
+    return Memory(
+        settings.path(),
+        ascii_glyphs=wishes.ascii_glyphs,
+        theme=wishes.theme,
+        keeps_speed=wishes.scenario is None,
+    )
 
 
 def _to_nobody(line: str) -> None:

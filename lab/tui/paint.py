@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -103,12 +104,17 @@ ASCII = Glyphs(
 )
 
 
+Keymap: TypeAlias = tuple[tuple[str, str], ...]
+"""A user's own keys: the id of what they do, and Textual's names of the keys."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A palette and a glyph set: what a panel paints with."""
+    """A palette, a glyph set and the keys to name: what a panel paints with."""
 
     palette: Palette = DARK
     glyphs: Glyphs = UNICODE
+    keymap: Keymap = ()
     text: Style = field(init=False, repr=False)
     strong: Style = field(init=False, repr=False)
     dim: Style = field(init=False, repr=False)

@@ -247,7 +247,7 @@ def _sick_nodes(view: ClusterView, conditions: Mapping[str, Condition]) -> list[
     for node in view.nodes:
         condition = conditions[node.name]
         if condition.word == "exited":
-            text = f"ended by itself · {node.detail or 'no last words'} · r starts it again"
+            text = f"ended by itself · {node.detail or 'no last words'}"
         elif condition.word == "silent":
             text = f"no answer {span_s(condition.age_s)} · cut off from the lab, or frozen"
         elif condition.word == "suspect" and not _touched(view, node.name):

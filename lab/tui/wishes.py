@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.faults import FaultKind
 from lab.tui.filters import Filter
-from lab.tui.keys import filled, transfer_target
+from lab.tui.keys import filled, press, transfer_target
 from lab.tui.menu import MENU, Entry, lines
 from lab.tui.paint import Look
 from lab.tui.scene import Scene, is_down, majority_lost_by, shard_name
@@ -106,7 +106,8 @@ class Wishes(_Base):
         if node.state == "paused":
             self.deeds.resume(name)
         elif is_down(node):
-            self.notify(f"{name} is {node.state}: r starts it again.", severity="warning")
+            key = press(self._look, "restart")
+            self.notify(f"{name} is {node.state}: {key} starts it again.", severity="warning")
         else:
             self.deeds.pause(name)
 

@@ -32,6 +32,7 @@ class Terminal:
         size = struct.pack("HHHH", lines, columns, 0, 0)
         fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(state)}
+        environment |= {"XDG_CONFIG_HOME": str(state / "config")}
         environment |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "TEXTUAL_ANIMATIONS": "none"}
         self.process = subprocess.Popen(
             [sys.executable, *arguments],

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from lab.observe.view import ClusterView
 from lab.tui.app import LabApp
+from lab.tui.memory import Memory
 from lab.tui.ports import Leaving
 from tests.lab import demo
 from tests.lab.fakes import WORDS, FakeClient, FakeCluster, FakeSource
@@ -72,11 +73,12 @@ async def running(
     size: tuple[int, int] = (80, 24),
     *,
     ascii_glyphs: bool = False,
+    memory: Memory | None = None,
 ) -> AsyncIterator[Lab]:
     """Run the app on *view* (the five nodes in trouble, unless told otherwise)."""
     view = demo.cluster() if view is None else view
     source, cluster, client = FakeSource(view), FakeCluster(view), FakeClient()
-    app = LabApp(source, cluster, client, WORDS, ascii_glyphs=ascii_glyphs)
+    app = LabApp(source, cluster, client, WORDS, ascii_glyphs=ascii_glyphs, memory=memory)
     app._phi = demo.history(view)
     async with app.run_test(size=size) as pilot:
         lab = Lab(app, pilot, source, cluster, client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from lab.tui.keys import press
 from lab.tui.paint import Line, Look, count, cut, ink, megabytes, rate, watch_s
 from lab.tui.scene import Place, Scene
 from lab.tui.widgets.node import clock
@@ -60,7 +61,8 @@ class TitleLine(Panel, can_focus=False):
         elif scene.place is not None:
             _place(line, scene, scene.place)
         elif scene.held:
-            what = " time stands · z goes on" if scene.pace is not None else " z goes on"
+            what = f" {press(look, 'hold')} goes on"
+            what = f" time stands ·{what}" if scene.pace is not None else what
             line.add(" HELD ", look.alarm("warn")).add(what, look.dim)
         elif not view.nodes:
             line.add(f"{look.glyphs.silent} WAITING", look.warn)
@@ -141,16 +143,16 @@ def _place(line: Line, scene: Scene, place: Place) -> None:
 
 def _held(scene: Scene) -> tuple[str, ...]:
     """Return how a held alarm says so, the longest first."""
-    place = scene.place
+    place, on = scene.place, f"{press(scene.look, 'hold')} goes on "
     if scene.pace is not None and scene.pace.ended and not scene.is_past:
         return ("time stands for good ",)
     if place is None:
-        return ("HELD z goes on ",) if scene.held else ()
+        return (f"HELD {on}",) if scene.held else ()
     if place.replay:
         of = f"{watch_s(place.at_s)} of {watch_s(place.length_s)}"
         return (f"REPLAY {of}  event {place.event}/{place.events} ", f"REPLAY {of} ", "REPLAY ")
     old = f"HELD -{watch_s(place.age_s, tenths=True)}"
-    return (f"{old}  event {place.event}/{place.events}  z goes on ", f"{old} ", "HELD ")
+    return (f"{old}  event {place.event}/{place.events}  {on}", f"{old} ", "HELD ")
 
 
 def clock_time(at_s: float) -> str:
