@@ -6,8 +6,11 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.scenarios.script import names
 from lab.serve.where import Where, where_of
 from lab.tui.themes import PALETTES
+from lolraft.cli_completion import add_completion
+from lolraft.cli_serve import app_names
 
 BACKENDS = ("auto", "docker", "local", "sim")
 
@@ -112,6 +115,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--ascii", action=argparse.BooleanOptionalAction, help="plain signs; default: as last time"
     )
     parser.add_argument("--theme", choices=tuple(PALETTES), help="colours; default: as last time")
+    add_completion(parser, {"scenario": _scenarios, "app": app_names})
     options = parser.parse_args(arguments)
     if options.file is not None and options.command != "report":
         parser.error(f"what is {options.file} for? a file is for: ./log report F")
@@ -120,6 +124,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     if options.serve is not None and (others := _given_beside_serve(options)):
         parser.error(f"--serve shows the lab in browsers: leave out {others}")
     return options
+
+
+def _scenarios() -> list[str]:
+    return [*names(), "list", "all"]
 
 
 def _where(text: str) -> Where:
