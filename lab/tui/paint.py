@@ -150,8 +150,9 @@ class Look:
 
     def node(self, number: int, *, live: bool = True) -> Style:
         """Return the label of node *number* (from 0)."""
-        ground, text = self.palette.nodes[number % len(self.palette.nodes)]
-        return ink(text if live else self.palette.old_label, ground, live)
+        mine = self.palette.nodes[number % len(self.palette.nodes)]
+        ground, text = mine if live else self.palette.old
+        return ink(text, ground, live)
 
     def cell(self, number: int) -> Style:
         """Return the deep ground that a node's shards have in the map."""
