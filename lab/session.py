@@ -74,7 +74,7 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
         return _again(kept[-1])
     why_not = _why_no_containers(progress) if wishes.backend in ("auto", "docker") else ""
     if wishes.backend == "docker" and why_not:
-        raise ClusterError(f"{why_not}; ./log --backend local needs no Docker")
+        raise ClusterError(f"{why_not}; --backend local and --backend sim need no Docker")
     if wishes.backend == "local" or why_not:
         if why_not:
             progress(f"{why_not}: the nodes are local processes")

@@ -29,6 +29,7 @@ from lab.tui.paint import ASCII, UNICODE, Keymap, Look
 from lab.tui.picture import portable, write
 from lab.tui.plan import WIDE, Shape, plan
 from lab.tui.ports import Client, Leaving, ViewSource, Words
+from lab.tui.rate import Rate
 from lab.tui.scene import Scene, Summary, summarise
 from lab.tui.themes import DARK, own_variables, palette_of, themes
 from lab.tui.widgets.footer import KeyLine
@@ -96,6 +97,7 @@ class LabApp(Actions, App[Leaving]):
         self._account = Account()
         self.glyphs = ASCII if ascii_glyphs else UNICODE
         self.frames_per_s = frames_per_s
+        self.rate = Rate(frames_per_s)
         self._shown: tuple[ClusterView, Summary] | None = None
         self._phi = PhiHistory()
         self._asked: object = None
@@ -136,6 +138,11 @@ class LabApp(Actions, App[Leaving]):
 
     def tick(self) -> None:
         """Take the newest picture, unless held or nothing changed; a recording rolls on."""
+        rate, is_due = self.rate.slow_hz, self.rate.tick()
+        if self.rate.slow_hz != rate:
+            self.redraw()
+        if not is_due and self._shown is not None:
+            return
         self.keep_pace()
         self.roll()
         self.tell_of_files()
@@ -230,6 +237,7 @@ class LabApp(Actions, App[Leaving]):
             place=self.place(),
             recorded=self.deck.recorded if self.deck is not None else None,
             pace=self.pace(),
+            slow_hz=self.rate.slow_hz,
             order=self.order,
             descending=self.descending,
             colouring=self.colouring,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -261,6 +262,11 @@ def _firsts(keymap: Keymap) -> Mapping[str, str]:
 def press(look: Look, name: str) -> str:
     """Return the key that does what *name* is the id of, for a sentence on the screen."""
     return _firsts(look.keymap)[name]
+
+
+def own_keys(look: Look, text: str) -> str:
+    """Return *text*, made where nobody knows the user's keys, with theirs for a restart."""
+    return re.sub(r"(?<=· )r(?= (on|starts) )", press(look, "restart"), text)
 
 
 def filled(scene: Scene | None) -> Mapping[str, str]:

@@ -109,6 +109,7 @@ class Scene:
     place: Place | None = None  # None: the newest picture of a cluster that lives.
     recorded: Recorded | None = None  # The file that is being written.
     pace: Pace | None = None  # None: real time, which nobody steers.
+    slow_hz: float | None = None  # Pictures a second, where there are fewer than wanted.
     order: str = "shard"
     descending: bool = False
     colouring: str = "leader"
@@ -247,7 +248,7 @@ def _sick_nodes(view: ClusterView, conditions: Mapping[str, Condition]) -> list[
     for node in view.nodes:
         condition = conditions[node.name]
         if condition.word == "exited":
-            text = f"ended by itself · {node.detail or 'no last words'}"
+            text = f"ended by itself · {node.detail or 'no last words'} · r starts it again"
         elif condition.word == "silent":
             text = f"no answer {span_s(condition.age_s)} · cut off from the lab, or frozen"
         elif condition.word == "suspect" and not _touched(view, node.name):

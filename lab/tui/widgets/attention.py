@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.tui.keys import press
+from lab.tui.keys import own_keys, press
 from lab.tui.paint import Line, cut
-from lab.tui.scene import Scene, Trouble, is_down, shard_name
+from lab.tui.scene import Scene, Trouble, shard_name
 from lab.tui.widgets.panel import ListPanel
 
 _FEW = 400  # Rows kept in the list; the shards page has them all.
@@ -20,9 +20,7 @@ class AttentionPanel(ListPanel):
 
     def inputs(self, scene: Scene) -> tuple[object, ...]:
         """Depend on the troubles and the selected shard."""
-        states = tuple(node.state for node in scene.view.nodes)
-        wish = (scene.shards_filter, scene.shard_id, scene.node)
-        return (scene.summary.troubles, states, *wish)
+        return (scene.summary.troubles, scene.shards_filter, scene.shard_id, scene.node)
 
     def rows(self, scene: Scene) -> Sequence[Trouble]:
         """Return the troubles that pass the filter."""
@@ -47,7 +45,7 @@ class AttentionPanel(ListPanel):
         sign = getattr(look.glyphs, item.sign)
         line = Line(look.glyphs.cursor if here else " ", look.warn)
         line.add(f" {sign} ", ground).add(f" {item.name} ", look.strong)
-        text = " · ".join(filter(None, (item.text, cure_of(scene, item))))
+        text = own_keys(look, item.text)
         return line.add(cut(text, width - line.width), look.text if here else look.dim)
 
     def title(self, scene: Scene, total: int) -> Line:
@@ -83,29 +81,3 @@ class AttentionPanel(ListPanel):
         if isinstance(item, Trouble):
             what = ("shard", item.shard_id) if item.shard_id is not None else ("node", item.node)
             self.post_message(self.Chose(*what))
-
-
-def cure_of(scene: Scene, trouble: Trouble) -> str:
-    """Return which key on which nodes brings it back; empty where none here does."""
-    if scene.hands_off or scene.is_past:
-        return ""
-    look, live = scene.look, scene.summary.conditions
-    if trouble.shard_id is None:
-        node = scene.view.node(trouble.node or "")
-        ended = node is not None and node.state == "exited"
-        return f"{press(look, 'restart')} starts it again" if ended else ""
-    shard = scene.view.shards.get(trouble.shard_id)
-    if shard is None or shard.status in ("ok", "lagging", "empty"):
-        return ""
-    voters = [node for node in scene.view.nodes if node.name in shard.voters]
-    up = sum(live[node.name].reporting for node in voters)
-    if 2 * up > len(voters):
-        return ""  # A quorum lives: it elects somebody by itself.
-    dead = [node.name for node in voters if is_down(node)]
-    paused = [node.name for node in voters if node.state == "paused"]
-    ways = [
-        f"{press(look, key)} on {' or '.join(names)}"
-        for key, names in (("restart", dead), ("pause", paused))
-        if names
-    ]
-    return f"{', '.join(ways)} brings it back" if ways else ""

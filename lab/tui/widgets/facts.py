@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.observe.view import NodeView, ReplicaView, ShardView
+from lab.tui.keys import own_keys
 from lab.tui.paint import Line, Look, cut, span_s
 from lab.tui.scene import Scene, lag, replica_sign, shard_name
 from lab.tui.widgets.panel import Page, Panel
@@ -79,7 +80,9 @@ def _sentence(scene: Scene, shard: ShardView, width: int) -> Line:
             line.add(f" · {members}", look.dim)
         return line
     harm = shard.status in ("no-quorum", "no-leader")
-    return line.add(cut(shard.why or shard.status, width - 2), look.harm if harm else look.warn)
+    return line.add(
+        cut(own_keys(look, shard.why) or shard.status, width - 2), look.harm if harm else look.warn
+    )
 
 
 def _replica(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.style import Style
 
 from lab.observe.view import ShardView
+from lab.tui.keys import own_keys
 from lab.tui.paint import Line, Look, count, ink
 from lab.tui.scene import Scene, replica_sign, shard_name, worst_lag
 from lab.tui.widgets.panel import Page, Panel
@@ -242,4 +243,5 @@ def _listed(scene: Scene, shard: ShardView, width: int) -> Line:
 def _status(look: Look, shard: ShardView) -> Line:
     if shard.status == "ok":
         return Line(f"{look.glyphs.good} ok", look.well)
-    return Line(shard.why or shard.status, look.harm if _rank(shard) == 0 else look.warn)
+    why = own_keys(look, shard.why) or shard.status
+    return Line(why, look.harm if _rank(shard) == 0 else look.warn)

@@ -21,8 +21,8 @@ class TitleLine(Panel, can_focus=False):
         """Depend on counts only."""
         view, summary = scene.view, scene.summary
         return (
-            view.title, scene.held, scene.place, scene.pace, scene.recorded, view.verdict,
-            view.verdict_why, view.violation, summary.up, len(view.nodes),
+            view.title, scene.held, scene.place, scene.pace, scene.slow_hz, scene.recorded,
+            view.verdict, view.verdict_why, view.violation, summary.up, len(view.nodes),
             summary.led, len(view.shards), len(summary.troubles), len(view.faults),
             rate(summary.commits_per_s), scene.load.running, scene.load.verdict.word,
             int(scene.load.verdict.judged_until_s),
@@ -68,7 +68,11 @@ class TitleLine(Panel, can_focus=False):
             line.add(f"{look.glyphs.silent} WAITING", look.warn)
         else:
             word = "LIVE" if scene.pace is None else f"SIM {scene.pace}"
+            slow = "" if scene.slow_hz is None else f"{scene.slow_hz:g} Hz"
+            if slow and scene.narrow and scene.pace is None:
+                word, slow = slow, ""
             line.add(f"{look.glyphs.up} {word}", ink(look.palette.well, None, True))
+            line.add(f" {slow} (slow)" if slow and not scene.narrow else "", look.warn)
         if scene.recorded is not None:
             line.add("  REC ", look.harm).add(watch_s(scene.recorded.length_s), look.text)
             line.add(f" {megabytes(scene.recorded.size_bytes)}", look.dim)

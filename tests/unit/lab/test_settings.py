@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lab.tui import settings
 from lab.tui.keymap import keymap_of
-from lab.tui.keys import KEYS, press, shown_key, table
+from lab.tui.keys import KEYS, own_keys, press, shown_key, table
 from lab.tui.paint import Look
 from lab.tui.settings import Settings, read, write
 
@@ -171,6 +171,14 @@ def test_what_is_no_key_or_another_s_is_told(wanted: dict[str, str], says: str) 
     assert says in said[0]
     assert len(said) == 1
     assert len(keymap) == len(wanted) - 1
+
+
+def test_a_sentence_of_the_judge_names_the_users_key() -> None:
+    look = Look(keymap=(("restart", "R"), ("record", "r")))
+    mends = "no quorum 2.1 s · 1/3 voters live · r on n2 or n3 brings it back"
+    assert own_keys(look, mends) == mends.replace(" r on", " R on")
+    assert own_keys(Look(), mends) == mends
+    assert own_keys(look, "ended · r starts it again") == "ended · R starts it again"
 
 
 def test_two_may_change_places() -> None:
