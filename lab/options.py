@@ -50,12 +50,16 @@ def world_of(wishes: Wishes) -> list[str] | None:
     """Return the command line of a lab that each tab can have for itself; None: they share one."""
     if wishes.replay is not None:
         return ["--replay", str(wishes.replay.resolve())]
-    if wishes.backend != "sim" and (wishes.seed is None or wishes.backend != "auto"):
+    if not _is_simulated(wishes.backend, wishes.seed):
         return None
     world = ["--backend", wishes.backend, "--nodes", str(wishes.nodes), "--shards", wishes.shards]
     world += ["--app", wishes.app]
     world += ["--seed", str(wishes.seed)] if wishes.seed is not None else []
     return world + (["--scenario", wishes.scenario] if wishes.scenario is not None else [])
+
+
+def _is_simulated(backend: str, seed: int | None) -> bool:
+    return backend == "sim" or (backend == "auto" and seed is not None)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -139,7 +143,8 @@ def _where(text: str) -> Where:
 
 def _given_beside_serve(options: argparse.Namespace) -> str:
     """Return what --serve cannot do: it has no screen, and a tab's world is not recorded here."""
-    own_world = options.backend == "sim" or options.seed is not None or options.replay is not None
+    own_world = options.replay is not None or _is_simulated(options.backend, options.seed)
+    shared = not own_world
     given = {
         "heal, report": options.command is not None,
         "--plain": options.plain,
@@ -147,8 +152,7 @@ def _given_beside_serve(options: argparse.Namespace) -> str:
         "--headless": options.headless,
         "--record (in a tab R records)": own_world and options.record is not None,
         "--report (in a tab S reports)": own_world and options.report is not None,
-        "--scenario (or play it with --backend sim)": not own_world
-        and options.scenario is not None,
+        "--scenario (or play it with --backend sim)": shared and options.scenario is not None,
     }
     return ", ".join(name for name, is_given in given.items() if is_given)
 

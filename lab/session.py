@@ -120,10 +120,26 @@ async def show(wishes: Wishes, progress: Progress) -> int:
             world = world_of(wishes)
             if world is None:
                 return await _run(wishes, progress, serving)
+            _must_be_a_world(wishes)
             return await _serve_worlds(serving, world, progress)
     if wishes.replay is not None:
         return await _show_again(wishes.replay, wishes, progress)
     return await _run(wishes, progress)
+
+
+def _must_be_a_world(wishes: Wishes) -> None:
+    """
+    Try what every tab will begin with: here somebody reads what is wrong with it.
+
+    Raises:
+        RecordingError, ScenarioError, ClusterError: it cannot be had.
+    """
+    if wishes.replay is not None:
+        open_replay(wishes.replay, _to_nobody)
+    elif wishes.scenario is not None:
+        load(wishes.scenario)
+    else:
+        choose(wishes, _to_nobody)
 
 
 async def _serve_worlds(serving: Serving, world: Sequence[str], progress: Progress) -> int:

@@ -112,6 +112,8 @@ class Host:
                 result = await self._do(asked)
         except ClusterError as broken:
             done = replace(done, refused=str(broken))
+        except Exception as broken:  # The tab waits for an answer, whatever a backend raises.
+            done = replace(done, refused=f"{type(broken).__name__}: {broken}")
         else:
             if isinstance(result, Fault):
                 done = replace(done, fault=result)

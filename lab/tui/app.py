@@ -138,12 +138,12 @@ class LabApp(Actions, App[Leaving]):
 
     def tick(self) -> None:
         """Take the newest picture, unless held or nothing changed; a recording rolls on."""
+        self.keep_pace()
         rate, is_due = self.rate.slow_hz, self.rate.tick()
         if self.rate.slow_hz != rate:
             self.redraw()
         if not is_due and self._shown is not None:
             return
-        self.keep_pace()
         self.roll()
         self.tell_of_files()
         if self.memory is not None:

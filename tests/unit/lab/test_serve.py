@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -16,13 +17,16 @@ from lab.faults import DiskTrouble, Fault, FaultKind, LinkTrouble, Rhythm
 from lab.observe.happenings import Noted
 from lab.observe.view import EventView
 from lab.options import Wishes, looks_of, parse, world_of
+from lab.scenarios.script import ScenarioError
 from lab.serve.host import Host
 from lab.serve.serving import Serving
 from lab.serve.shared import SharedCluster
 from lab.serve.web import Web
 from lab.serve.where import Where, is_loopback, listen, warning, where_of
 from lab.serve.words import Asked, Done, Said, Told, Word, line_of, word_of
+from lab.session import show
 from lab.setup.log import _extra
+from lolraft.errors import LolraftError
 from tests.lab import demo
 from tests.lab.fakes import FakeCluster
 
@@ -108,6 +112,7 @@ def test_only_a_world_in_virtual_time_is_had_by_each_tab() -> None:
         ["--backend", "sim", "--record", "f"],
         ["--seed", "1", "--report", "d"],
         ["--scenario", "first-election"],
+        ["--backend", "local", "--seed", "1", "--scenario", "first-election"],
     ],
     ids=" ".join,
 )
@@ -117,6 +122,19 @@ def test_what_a_browser_cannot_do_is_refused(
     with pytest.raises(SystemExit):
         parse([*beside, "--serve"])
     assert "leave out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        (Wishes(replay=Path("no such film")), "no such film"),
+        (Wishes(backend="sim", scenario="no such story"), "there is no scenario"),
+        (Wishes(seed=3, nodes=5), "opens the world of that seed"),
+    ],
+)
+async def test_what_no_tab_could_show_is_said_where_it_is_served(wishes: Wishes, says: str) -> None:
+    with pytest.raises((ClusterError, LolraftError, ScenarioError), match=says):
+        await show(replace(wishes, serve=Where("127.0.0.1", 0)), lambda line: None)
 
 
 def test_only_who_serves_needs_the_server_installed() -> None:
@@ -237,6 +255,9 @@ async def test_a_refusal_reaches_the_tab_in_its_own_words() -> None:
         shared.cluster.refusing = "n1 is gone"
         with pytest.raises(ClusterError, match="n1 is gone"):
             await tab.kill("n1")
+        shared.cluster.partition = None  # type: ignore[assignment,method-assign]  # It raises.
+        with pytest.raises(ClusterError, match="TypeError: "):
+            await tab.partition((("n1",), ("n2",)))
         await tab.close()
 
 
