@@ -7,11 +7,13 @@ import asyncio
 import sys
 
 from lab.cluster.interface import ClusterError
+from lab.options import Wishes, parse
 from lab.reload import backend_of
 from lab.report.write import from_recording
 from lab.scenarios.headless import tell_scenarios
 from lab.scenarios.script import ScenarioError
-from lab.session import Wishes, heal_all, must_be_terminal, parse, say, show
+from lab.serve.tab import end_with_parent
+from lab.session import heal_all, must_be_terminal, say, show
 from lolraft.cli_tls import tls_of
 from lolraft.config import Tls, parse_shards
 from lolraft.errors import ConfigError, LolraftError
@@ -36,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise ConfigError(f"--nodes is a number from 1 to {MOST_NODES}, not {options.nodes}")
         parse_shards(options.shards)
         lines = "json" if options.json else "plain" if options.plain else ""
-        if not lines and options.replay is None:
+        is_seen = options.serve is not None or options.tab is not None
+        if not lines and not is_seen and options.replay is None:
             must_be_terminal()
         if options.for_s is not None and not (lines and options.for_s > 0):
             raise ConfigError("--for is a number of seconds for --plain or --json, more than 0")
@@ -50,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
             fresh=options.new,
             reload=options.reload,
             ascii_glyphs=options.ascii,
+            theme=options.theme,
             seed=options.seed,
             scenario=options.scenario,
             record=options.record,
@@ -57,8 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
             lines=lines,
             for_s=options.for_s,
             replay=options.replay,
+            serve=options.serve,
+            tab=options.tab,
         )
-        return asyncio.run(show(wishes, say))
+        if wishes.tab is not None:
+            end_with_parent()
+        return asyncio.run(show(wishes, say if wishes.tab is None else _to_nobody))
     except (ClusterError, LolraftError, ScenarioError) as broken:
         print(f"./log: {broken}", file=sys.stderr)
         return 1
@@ -69,11 +77,15 @@ def main(arguments: list[str] | None = None) -> int:
 def _tls_of(options: argparse.Namespace) -> Tls | None:
     """Return the TLS files, which are for nodes that somebody else runs."""
     tls = tls_of(options)
-    if tls is not None and not options.connect:
+    if tls is not None and not (options.connect or options.tab):
         raise ConfigError(
             "the TLS files are for --connect https://...; nodes that the lab starts take none"
         )
     return tls
+
+
+def _to_nobody(line: str) -> None:
+    """Say nothing: a browser has no place for it."""
 
 
 def _report(options: argparse.Namespace) -> int:

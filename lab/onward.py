@@ -18,6 +18,7 @@ from lab.sim.cluster import SimCluster
 from lab.sim.past import Past
 from lab.sim.watch import SimWatcher
 from lab.tui.app import LabApp
+from lab.tui.memory import Memory
 from lab.tui.ports import Leaving, Onward
 from lab.workload.telling import either
 from lolraft.client import RaftClient
@@ -29,11 +30,10 @@ def screen_of(
     client: RaftClient | SimClient,
     deck: Deck,
     chronicle: Chronicle,
-    *,
-    ascii_glyphs: bool,
+    memory: Memory,
 ) -> LabApp:
     """Return the screen of a cluster that runs, with what it needs of the session."""
-    app = LabApp(watcher, cluster, client, ascii_glyphs=ascii_glyphs, deck=deck)
+    app = LabApp(watcher, cluster, client, deck=deck, memory=memory)
     app.report = lambda: chronicle.gather.report()  # Another one gathers after a return.
     chronicle.load = either(lambda: app.load.view, chronicle.load)
     chronicle.stand_still = app.stand_still

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +19,18 @@ from lab.cluster.docker import DockerCluster, sweep_run, sweep_unknown, why_no_d
 from lab.cluster.interface import Cluster, ClusterError
 from lab.cluster.local import LocalCluster, end_processes, sweep
 from lab.cluster.replayed import ReplayedCluster
+from lab.observe.deck import Deck
 from lab.observe.replay import open_replay
 from lab.observe.watch import Watcher
 from lab.onward import end, leaving_of, screen_of, tale
+from lab.options import Wishes, looks_of, world_of
 from lab.reload import reloading
 from lab.report.write import try_to_write
 from lab.scenarios.play import Outcome
 from lab.scenarios.run import cluster_for, stage_of
 from lab.scenarios.script import Script, load
+from lab.serve.serving import Serving
+from lab.serve.shared import SharedCluster
 from lab.setup.images import ensure_node_image
 from lab.setup.shell import SetupError
 from lab.sim.client import SimClient
@@ -36,41 +38,17 @@ from lab.sim.cluster import SimCluster
 from lab.sim.swarm import SwarmCluster
 from lab.sim.watch import SimWatcher
 from lab.streaming import Streaming
+from lab.tui import settings
 from lab.tui.app import LabApp
+from lab.tui.memory import Memory
 from lab.tui.ports import Leaving, Onward
 from lab.workload.view import view_of
-from lolraft.cli_tls import add_tls_arguments
 from lolraft.client import RaftClient
-from lolraft.config import Tls
 from lolraft.errors import ConfigError
 
 PACE_S = 1.0  # Between two steps of a scenario on the screen.
 LED_S = 20.0  # A cluster that takes longer to have leaders is shown as it is.
-BACKENDS = ("auto", "docker", "local", "sim")
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What the command line asks for."""
-
-    backend: str = "auto"  # auto, docker, local, sim
-    nodes: int = 3
-    shards: str = "0"
-    app: str = "kv"
-    connect: tuple[str, ...] = ()
-    tls: Tls | None = None  # With `connect`.
-    fresh: bool = False  # A new cluster though one was left running.
-    ascii_glyphs: bool = False
-    reload: bool = False  # Local nodes, when their code changes.
-    seed: int | None = None  # Of a world, or with `sim` of a cluster.
-    scenario: str | None = None
-    record: Path | None = None  # A file for what is seen.
-    report: Path | None = None  # A folder for what is told of it in the end.
-    lines: str = ""  # plain, json: a stream of lines instead of the screen.
-    for_s: float | None = None  # How long to stream; None: until somebody ends it.
-    replay: Path | None = None  # One to see again, with no cluster.
-    story: Script | None = None  # Of other nodes, to tell again in the simulator.
 
 
 def choose(wishes: Wishes, progress: Progress) -> Cluster:
@@ -80,6 +58,8 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
     Raises:
         ClusterError: the backend that was asked for cannot be had.
     """
+    if wishes.tab:
+        return SharedCluster(Path(wishes.tab), wishes.tls)
     if wishes.connect:
         return ConnectedCluster(wishes.connect, wishes.tls)
     if wishes.seed is not None and wishes.backend == "auto":
@@ -96,7 +76,7 @@ def choose(wishes: Wishes, progress: Progress) -> Cluster:
         return _again(kept[-1])
     why_not = _why_no_containers(progress) if wishes.backend in ("auto", "docker") else ""
     if wishes.backend == "docker" and why_not:
-        raise ClusterError(f"{why_not}; ./log --backend local needs no Docker")
+        raise ClusterError(f"{why_not}; --backend local and --backend sim need no Docker")
     if wishes.backend == "local" or why_not:
         if why_not:
             progress(f"{why_not}: the nodes are local processes")
@@ -137,9 +117,45 @@ async def show(wishes: Wishes, progress: Progress) -> int:
 
     Returns the exit status: 1 where a streamed scenario failed, or a promise was seen to break.
     """
+    if wishes.serve is not None:
+        with closing(Serving(wishes.serve, looks_of(wishes), progress)) as serving:
+            world = world_of(wishes)
+            if world is None:
+                return await _run(wishes, progress, serving)
+            _must_be_a_world(wishes)
+            return await _serve_worlds(serving, world, progress)
     if wishes.replay is not None:
-        return await show_again(wishes.replay, progress, ascii_glyphs=wishes.ascii_glyphs)
-    heal_orphans(progress)
+        return await _show_again(wishes.replay, wishes, progress)
+    return await _run(wishes, progress)
+
+
+def _must_be_a_world(wishes: Wishes) -> None:
+    """
+    Try what every tab will begin with: here somebody reads what is wrong with it.
+
+    Raises:
+        RecordingError, ScenarioError, ClusterError: it cannot be had.
+    """
+    if wishes.replay is not None:
+        open_replay(wishes.replay, _to_nobody)
+    elif wishes.scenario is not None:
+        load(wishes.scenario)
+    else:
+        choose(wishes, _to_nobody)
+
+
+async def _serve_worlds(serving: Serving, world: Sequence[str], progress: Progress) -> int:
+    """Serve labs that need no cluster: a tab has its own."""
+    with _signals_end_this_task() as signals, suppress(asyncio.CancelledError):
+        await serving.worlds(world)
+    progress(f"stopped by {signals[0].name}")
+    return 0
+
+
+async def _run(wishes: Wishes, progress: Progress, serving: Serving | None = None) -> int:
+    """Bring a cluster up, show it here or in a browser, or stream it, and end it."""
+    if wishes.tab is None:
+        heal_orphans(progress)
     script = load(wishes.scenario) if wishes.scenario else wishes.story
     cluster = choose(wishes, progress) if script is None else _stage_for(script, wishes, progress)
     playing: asyncio.Task[Outcome] | None = None
@@ -156,7 +172,7 @@ async def show(wishes: Wishes, progress: Progress) -> int:
         try:
             await cluster.start(progress)
             watcher.start()
-            if cluster.hands_off is None:
+            if cluster.hands_off is None and not cluster.is_shared:
                 await wait_for_leaders(watcher, progress)
             gc.freeze()  # Pictures hold no cycles: a walk over 10,000 shards would stop the keys.
             client = client_of(cluster)
@@ -167,12 +183,16 @@ async def show(wishes: Wishes, progress: Progress) -> int:
                 again = wishes.story is not None
                 telling = tale(script, stage, chronicle, again=again, pace_s=pace_s)
                 playing = chronicle.playing = asyncio.ensure_future(telling)
+            if isinstance(cluster, SharedCluster):
+                cluster.join(watcher, chronicle)
             async with reloading(cluster, watcher, wanted=wishes.reload):
-                if streaming is not None:
+                if serving is not None:
+                    await serving.share(cluster, watcher.note)
+                elif streaming is not None:
                     await streaming.run(playing, wishes.for_s)
                 else:
-                    glyphs = wishes.ascii_glyphs
-                    app = screen_of(watcher, cluster, client, deck, chronicle, ascii_glyphs=glyphs)
+                    memory = _memory(wishes)
+                    app = screen_of(watcher, cluster, client, deck, chronicle, memory)
                     left = await app.run_async()
         except asyncio.CancelledError:
             pass  # By a signal: the screen may also swallow it and return.
@@ -187,22 +207,33 @@ async def show(wishes: Wishes, progress: Progress) -> int:
                 progress(try_to_write(chronicle.gather.report(), wishes.report))
             if streaming is not None:
                 status = streaming.end(signals, playing, sys.exception())
+    _last_words(cluster, deck, signals, keep, progress)
+    return status if signals else await _next(left, wishes, status, progress)
+
+
+def _last_words(
+    cluster: Cluster,
+    deck: Deck,
+    signals: Sequence[signal.Signals],
+    keep: bool,
+    progress: Progress,
+) -> None:
     if deck.saved is not None:
         progress(f"a promise was broken: ./log --replay {deck.saved} shows it")
     if signals:
         progress(f"stopped by {signals[0].name}")
     if keep and cluster.backend != "connect":
         progress("the cluster runs on; ./log shows it again, ./log heal ends it")
-    return status if signals else await _next(left, wishes.ascii_glyphs, status, progress)
 
 
 async def _next(
-    left: Leaving | Onward | None, ascii_glyphs: bool, status: int, progress: Progress
+    left: Leaving | Onward | None, before: Wishes, status: int, progress: Progress
 ) -> int:
     """Open the story that the screen sent us to, if it did: a new run, told to no file."""
     if not isinstance(left, Onward):
         return status
-    wishes = Wishes(backend="sim", story=left.story, ascii_glyphs=ascii_glyphs)
+    glyphs, theme = before.ascii_glyphs, before.theme
+    wishes = Wishes(backend="sim", story=left.story, ascii_glyphs=glyphs, theme=theme)
     return await show(wishes, progress)
 
 
@@ -220,7 +251,7 @@ def must_be_terminal() -> None:
         )
 
 
-async def show_again(path: Path, progress: Progress, *, ascii_glyphs: bool = False) -> int:
+async def _show_again(path: Path, wishes: Wishes, progress: Progress) -> int:
     """
     Show a recording: nothing is started, and nothing is left.
 
@@ -229,13 +260,29 @@ async def show_again(path: Path, progress: Progress, *, ascii_glyphs: bool = Fal
         ConfigError: there is no screen to show it on.
     """
     replay = open_replay(path, progress)
-    must_be_terminal()
+    if wishes.tab is None:
+        must_be_terminal()
     gone = ReplayedCluster(replay.tape.first.title)
     left: Leaving | Onward | None = None
     with _signals_end_this_task(), suppress(asyncio.CancelledError):
-        app = LabApp(replay, gone, gone, ascii_glyphs=ascii_glyphs, replay=replay)
+        memory = _memory(wishes)
+        app = LabApp(replay, gone, gone, replay=replay, memory=memory)
         left = await app.run_async()
-    return await _next(left, ascii_glyphs, 0, progress)
+    return await _next(left, wishes, 0, progress)
+
+
+def _memory(wishes: Wishes) -> Memory:
+    """Return what is remembered of how the lab looked; the command line wins over it."""
+    return Memory(
+        settings.path(),
+        ascii_glyphs=wishes.ascii_glyphs,
+        theme=wishes.theme,
+        keeps_speed=wishes.scenario is None,
+    )
+
+
+def _to_nobody(line: str) -> None:
+    """Say nothing: who watches a scenario reads it on the screen."""
 
 
 def _stage_for(script: Script, wishes: Wishes, progress: Progress) -> Cluster:
@@ -332,72 +379,6 @@ def _heal(run: runs.Run, progress: Progress) -> None:
     sweep_run(run.name)
     runs.forget(run)
     progress(f"{run.name}: removed the containers of a lab that is gone")
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line of `./log`."""
-    parser = argparse.ArgumentParser(
-        prog="./log", description="Watch a Raft cluster and break it; `./log heal` cleans up."
-    )
-    parser.add_argument(
-        "command",
-        nargs="?",
-        choices=("heal", "report"),
-        help="heal: end what a dead lab left; report F: make the report of a recording",
-    )
-    parser.add_argument("file", nargs="?", type=Path, metavar="F", help="the recording to report")
-    parser.add_argument("--backend", choices=BACKENDS, default="auto")
-    parser.add_argument("--nodes", type=int, default=3, metavar="N", help="1 to 9 (default 3)")
-    parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
-    parser.add_argument("--app", default="kv", help="kv or counter")
-    parser.add_argument("--connect", nargs="+", default=[], metavar="ADDRESS", help="running nodes")
-    add_tls_arguments(parser)
-    parser.add_argument("--reload", action="store_true", help="new code restarts local nodes")
-    parser.add_argument(
-        "--scenario", metavar="NAME", help="play one; `list` names them, `all` needs --headless"
-    )
-    parser.add_argument(
-        "--record",
-        type=Path,
-        metavar="F",
-        help="to a file; --headless: a folder, of what fails",
-    )
-    parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="write a report of the run into this folder"
-    )
-    lines = parser.add_mutually_exclusive_group()
-    lines.add_argument("--plain", action="store_true", help="no screen: a line for each event")
-    lines.add_argument("--json", action="store_true", help="the same as JSON: see lab/stream.py")
-    parser.add_argument(
-        "--for", type=float, dest="for_s", metavar="SECONDS", help="end --plain and --json then"
-    )
-    parser.add_argument("--replay", type=Path, metavar="F", help="see a recording again")
-    parser.add_argument("--headless", action="store_true", help="without a screen: pass or fail")
-    parser.add_argument(
-        "--seed",
-        type=int,
-        help="the world of this seed, as ./dev sim plays it; "
-        "with --backend sim, a quiet simulated cluster",
-    )
-    parser.add_argument("--new", action="store_true", help="do not go on with one left running")
-    parser.add_argument("--ascii", action="store_true", help="plain signs")
-    options = parser.parse_args(arguments)
-    if options.file is not None and options.command != "report":
-        parser.error(f"what is {options.file} for? a file is for: ./log report F")
-    if options.replay is not None and (others := _given_beside_replay(parser, options)):
-        parser.error(f"--replay shows what was recorded, with no cluster: leave out {others}")
-    return options
-
-
-def _given_beside_replay(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str:
-    """Return what asks for a cluster, although a recording has none."""
-    beside = ("--backend", "--nodes", "--shards", "--app", "--connect", "--scenario",
-              "--record", "--headless", "--reload", "--seed", "--new", "--report",
-              "--plain", "--json")  # fmt: skip
-    given = [name for name in beside if getattr(options, name[2:]) != parser.get_default(name[2:])]
-    if options.command is not None:
-        given.append(options.command)
-    return ", ".join(given)
 
 
 def say(line: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lolraft import cli_ask, cli_backup, cli_recover, cli_serve
+from lolraft.cli_completion import add_completion
 from lolraft.cli_tls import add_tls_arguments, tls_of
 from lolraft.consistency import Consistency
 from lolraft.errors import ConfigError, LolraftError
@@ -82,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
             _add_consistency(message)
     _add_operators(commands)
     _add_saving(commands)
+    add_completion(parser, {"app": cli_serve.app_names})
     return parser
 
 

@@ -85,10 +85,15 @@ def find_app(name: str) -> type[RaftApp]:
         return _checked(name, _load(name, module, attribute))
     known = {point.name: point for point in entry_points(group=GROUP)}
     if name not in known:
-        there = ", ".join(sorted(known)) or "none: pip install lolraft first"
+        there = ", ".join(app_names()) or "none: pip install lolraft first"
         raise ConfigError(f"no app {name!r}; installed are {there}. Or give MODULE:CLASS")
     point = known[name]
     return _checked(name, _load(name, point.module, point.attr))
+
+
+def app_names() -> list[str]:
+    """Return the names of the apps that are installed, sorted."""
+    return sorted({point.name for point in entry_points(group=GROUP)})
 
 
 def _load(name: str, module: str, attribute: str) -> Any:  # noqa: ANN401  # Checked by the caller.

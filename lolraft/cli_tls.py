@@ -28,3 +28,11 @@ def tls_of(options: argparse.Namespace) -> Tls | None:
     if not all(files):
         raise ConfigError("--tls-certificate, --tls-key and --tls-ca go together")
     return Tls(certificate=files[0], key=files[1], ca=files[2])
+
+
+def tls_arguments(tls: Tls | None) -> list[str]:
+    """Return the part of a command line from which `tls_of` reads *tls* again."""
+    if tls is None:
+        return []
+    files = {"certificate": tls.certificate, "key": tls.key, "ca": tls.ca}
+    return [word for name, file in files.items() for word in (f"--tls-{name}", str(file.resolve()))]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import grp
 import os
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
@@ -31,19 +34,47 @@ def why_no_docker() -> str:
     try:
         client = docker.from_env(timeout=PING_S)
     except docker.errors.DockerException as broken:
-        reason = str(broken)
-        if "Permission denied" in reason or "PermissionError" in reason:
-            return f"Docker at {where} is not for this user (join its group: docker)"
-        if "FileNotFoundError" in reason or "No such file" in reason:
-            return f"Docker does not answer at {where} (no such file)"
-        return f"Docker does not answer at {where}"
+        return _why(where, str(broken))
     try:
         client.ping()
-    except (docker.errors.DockerException, requests.exceptions.RequestException):
-        return f"Docker does not answer at {where}"
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as broken:
+        return _why(where, str(broken))
     finally:
         client.close()
     return ""
+
+
+def _why(where: str, reason: str) -> str:
+    """Return what is so, and what to do about it, from what the SDK says."""
+    if "Permission denied" in reason or "PermissionError" in reason:
+        group = _group_of(where)
+        join = f"sudo usermod -aG {group} {_user()}, then log in again"
+        return f"Docker at {where} is not for this user (join its group: {join})"
+    if "FileNotFoundError" in reason or "No such file" in reason:
+        return f"Docker does not answer at {where} (no such file)"
+    if "ConnectionRefusedError" in reason or "Connection refused" in reason:
+        return f"Docker does not answer at {where} (nobody listens: is it running?)"
+    return f"Docker does not answer at {where}"
+
+
+def _group_of(where: str) -> str:
+    """Return the group that may use the socket; by its number where it has no name here."""
+    try:
+        number = Path(where.removeprefix("unix://")).stat().st_gid
+    except OSError:
+        return "docker"
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return f"{number}"
+
+
+def _user() -> str:
+    """Return who this is, for a command that may be copied."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # No name, in a container.
+        return "$USER"
 
 
 def state_token() -> str:

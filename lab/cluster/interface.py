@@ -51,6 +51,7 @@ class Cluster(ABC):
     )
     title: str  # For the title bar: `docker:lab3`.
     tls: Tls | None = None  # How its nodes are dialled; None: in plain text.
+    is_shared = False  # Whether another process has it: who leaves only looks away.
     hands_off: str | None = None
     """Why nothing may be done to it, only looked at; the sentence for who tries."""
 

@@ -82,6 +82,7 @@ def in_container(command: list[str]) -> list[str]:
     # reached as they are out here.
     run += ["--network", "host", "--volume", f"{ROOT}:{ROOT}", "--workdir", str(ROOT)]
     run += ["--env", f"PYTHONPATH={ROOT}", "--env", f"XDG_STATE_HOME={ROOT / '.lab'}"]
+    run += ["--env", f"XDG_CONFIG_HOME={ROOT / '.lab' / 'config'}"]  # Its home ends with it.
     for name in PASSED_ON:
         if name in os.environ:
             run += ["--env", name]

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str]) -> int:
         if os.environ.get("LOLRAFT_IN_DEV"):
             command = ["python", *lab]
         elif python_for_venv() is not None:
-            command = [str(ensure_venv("lab", say)), *lab]
+            command = [str(ensure_venv(_extra(arguments), say)), *lab]
         elif why_no_docker():
             raise SetupError("Python 3.11 or later is needed, or Docker; neither is here")
         else:
@@ -33,6 +33,12 @@ def main(arguments: Sequence[str]) -> int:
     environment["PYTHONPATH"] = str(ROOT)
     sys.stderr.flush()
     os.execvpe(command[0], command, environment)
+
+
+def _extra(arguments: Sequence[str]) -> str:
+    """Return what has to be installed for these arguments."""
+    wants_server = any(one.partition("=")[0] == "--serve" for one in arguments)
+    return "serve" if wants_server else "lab"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from lab.setup.shell import ROOT, Progress, SetupError, ask, run
 
 VENV = ROOT / ".venv"
 OLDEST = (3, 11)
-EXTRAS = ("lab", "dev")  # Each contains those before it.
+EXTRAS = ("lab", "serve", "dev")  # Each contains those before it.
 
 
 def python_for_venv() -> str | None:
@@ -27,7 +27,7 @@ def python_for_venv() -> str | None:
 
 def ensure_venv(extra: str, progress: Progress) -> Path:
     """
-    Return the environment's Python, with what *extra* (`lab` or `dev`) of pyproject.toml needs.
+    Return the environment's Python, with what *extra* (one of `EXTRAS`) of pyproject.toml needs.
 
     Raises:
         SetupError: there is no Python to make it with, or a package cannot be installed.

@@ -24,10 +24,12 @@ from lab.tui.actions import Actions
 from lab.tui.commands import LabCommands
 from lab.tui.deeds import Deeds
 from lab.tui.desk import Desk
-from lab.tui.paint import ASCII, UNICODE, Look
+from lab.tui.memory import Memory
+from lab.tui.paint import ASCII, UNICODE, Keymap, Look
 from lab.tui.picture import portable, write
 from lab.tui.plan import WIDE, Shape, plan
 from lab.tui.ports import Client, Leaving, Onward, ViewSource, Words
+from lab.tui.rate import Rate
 from lab.tui.scene import Scene, Summary, summarise
 from lab.tui.themes import DARK, own_variables, palette_of, themes
 from lab.tui.widgets.footer import KeyLine
@@ -44,8 +46,8 @@ class MainScreen(Screen[None]):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [  # A screen binds these itself, before the app.
-        Binding("tab", "app.panel(1)", show=False),
-        Binding("shift+tab", "app.panel(-1)", show=False),
+        Binding("tab", "app.panel(1)", show=False, id="next_panel"),
+        Binding("shift+tab", "app.panel(-1)", show=False, id="previous_panel"),
     ]
 
     def compose(self) -> ComposeResult:
@@ -82,6 +84,7 @@ class LabApp(Actions, App[Leaving | Onward]):
         frames_per_s: float = FRAMES_PER_S,
         deck: Deck | None = None,
         replay: Replay | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Show what *source* sees; with a *deck* also what it saw before, or only a *replay*."""
         super().__init__()
@@ -95,9 +98,14 @@ class LabApp(Actions, App[Leaving | Onward]):
         self._account = Account()
         self.glyphs = ASCII if ascii_glyphs else UNICODE
         self.frames_per_s = frames_per_s
+        self.rate = Rate(frames_per_s)
         self._shown: tuple[ClusterView, Summary] | None = None
         self._phi = PhiHistory()
         self._asked: object = None
+        self.keymap: Keymap = ()
+        self.memory = memory
+        if memory is not None:
+            memory.dress(self)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return our own CSS variables for themes that are not ours."""
@@ -112,9 +120,13 @@ class LabApp(Actions, App[Leaving | Onward]):
         self.theme_changed_signal.subscribe(self, lambda _theme: self.redraw())
         self.set_interval(1 / self.frames_per_s, self.tick)
         self.call_after_refresh(self.tick)
+        if self.memory is not None:
+            self.memory.begin(self)
 
     async def on_unmount(self) -> None:
         """End the load: its client is closed next."""
+        if self.memory is not None:
+            self.memory.keep(self, at_once=True)
         await self.load.cancel()
 
     @property
@@ -128,8 +140,15 @@ class LabApp(Actions, App[Leaving | Onward]):
     def tick(self) -> None:
         """Take the newest picture, unless held or nothing changed; a recording rolls on."""
         self.keep_pace()
+        rate, is_due = self.rate.slow_hz, self.rate.tick()
+        if self.rate.slow_hz != rate:
+            self.redraw()
+        if not is_due and self._shown is not None:
+            return
         self.roll()
         self.tell_of_files()
+        if self.memory is not None:
+            self.memory.keep(self)
         if self._shown is None or (self.follows() and self.newest().view is not self._shown[0]):
             self.held = self.held or self.replay is not None  # It begins at its end.
             self.show_at()
@@ -199,7 +218,8 @@ class LabApp(Actions, App[Leaving | Onward]):
         if self._shown is None:
             return None
         view, summary = self._shown
-        look = Look(palette_of(self.theme, dark=self.current_theme.dark), self.glyphs)
+        palette = palette_of(self.theme, dark=self.current_theme.dark)
+        look = Look(palette, self.glyphs, self.keymap)
         if self._look != look:
             self._look = look
         return Scene(
@@ -218,6 +238,7 @@ class LabApp(Actions, App[Leaving | Onward]):
             place=self.place(),
             recorded=self.deck.recorded if self.deck is not None else None,
             pace=self.pace(),
+            slow_hz=self.rate.slow_hz,
             order=self.order,
             descending=self.descending,
             colouring=self.colouring,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from lab.cluster.steer import Steerable
-from lab.tui.keys import KEYS, Key, filled
+from lab.tui.keys import Key, filled, table
 from lab.tui.scene import Scene, shard_name
 from lab.tui.themes import PALETTES
 
@@ -59,7 +59,9 @@ class LabCommands(Provider):
         first = _GROUP_OF_PANEL.get(panel or "", "node")
         order = [first, *(group for group in _ORDER if group != first)]
         is_sim = isinstance(self._lab.cluster, Steerable)
-        offered = (key for key in KEYS if key.title and (is_sim or not key.only_sim))
+        offered = (
+            key for key in table(self._lab.keymap) if key.title and (is_sim or not key.only_sim)
+        )
         keys = sorted(offered, key=lambda key: order.index(key.group))
         steps: list[Command] = [
             ("Sim: step", "hold time, and do the next thing that happens anywhere",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from textual.binding import Binding
+from textual.keys import key_to_character
 
+from lab.tui.paint import Keymap, Look
 from lab.tui.scene import Scene, is_down, shard_name
 
 _SHOWN = {
@@ -43,7 +47,7 @@ class Key:
     @property
     def shown(self) -> str:
         """Return the key as it is written on a keyboard."""
-        return " ".join(_SHOWN.get(key, key) for key in self.keys.split(","))
+        return " ".join(map(shown_key, self.keys.split(",")))
 
     @property
     def first(self) -> str:
@@ -254,6 +258,33 @@ def bindings() -> list[Binding]:
         Binding(key.keys, key.action, key.label, show=False, id=key.id, tooltip=key.says)
         for key in KEYS
     ]
+
+
+def shown_key(name: str) -> str:
+    """Return how the key of Textual's *name* is written on a keyboard."""
+    return _SHOWN.get(name) or key_to_character(name) or name
+
+
+@lru_cache(maxsize=8)
+def table(keymap: Keymap) -> tuple[Key, ...]:
+    """Return the table with a user's own keys."""
+    own = dict(keymap)
+    return tuple(replace(key, keys=own.get(key.id, key.keys)) for key in KEYS)
+
+
+@lru_cache(maxsize=8)
+def _firsts(keymap: Keymap) -> Mapping[str, str]:
+    return {key.id: key.first for key in table(keymap)}
+
+
+def press(look: Look, name: str) -> str:
+    """Return the key that does what *name* is the id of, for a sentence on the screen."""
+    return _firsts(look.keymap)[name]
+
+
+def own_keys(look: Look, text: str) -> str:
+    """Return *text*, made where nobody knows the user's keys, with theirs for a restart."""
+    return re.sub(r"(?<=· )r(?= (on|starts) )", press(look, "restart"), text)
 
 
 def filled(scene: Scene | None) -> Mapping[str, str]:

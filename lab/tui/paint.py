@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -115,12 +116,17 @@ ASCII = Glyphs(
 )
 
 
+Keymap: TypeAlias = tuple[tuple[str, str], ...]
+"""A user's own keys: the id of what they do, and Textual's names of the keys."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A palette and a glyph set: what a panel paints with."""
+    """A palette, a glyph set and the keys to name: what a panel paints with."""
 
     palette: Palette = DARK
     glyphs: Glyphs = UNICODE
+    keymap: Keymap = ()
     text: Style = field(init=False, repr=False)
     strong: Style = field(init=False, repr=False)
     dim: Style = field(init=False, repr=False)
@@ -156,8 +162,9 @@ class Look:
 
     def node(self, number: int, *, live: bool = True) -> Style:
         """Return the label of node *number* (from 0)."""
-        ground, text = self.palette.nodes[number % len(self.palette.nodes)]
-        return ink(text if live else self.palette.old_label, ground, live)
+        mine = self.palette.nodes[number % len(self.palette.nodes)]
+        ground, text = mine if live else self.palette.old
+        return ink(text, ground, live)
 
     def cell(self, number: int) -> Style:
         """Return the deep ground that a node's shards have in the map."""

@@ -127,6 +127,7 @@ class Scene:
     place: Place | None = None  # None: the newest picture of a cluster that lives.
     recorded: Recorded | None = None  # The file that is being written.
     pace: Pace | None = None  # None: real time, which nobody steers.
+    slow_hz: float | None = None  # Pictures a second, where there are fewer than wanted.
     order: str = "shard"
     descending: bool = False
     colouring: str = "leader"

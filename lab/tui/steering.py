@@ -41,6 +41,10 @@ class Steering(Wishes):
         def show_at(self, position: int | None = None) -> None:
             """Show a moment, or the newest: a held picture is not renewed by itself."""
 
+    def begin_at(self, speed: float) -> None:
+        """Let time pass at *speed* from the beginning, where it can be steered."""
+        self.chosen, self._is_known = speed, True
+
     def keep_pace(self) -> None:
         """Let time stand while the picture is held, else pass at the chosen speed."""
         cluster = self.cluster

@@ -15,7 +15,7 @@ class Palette:
     ground: str
     text: str
     dim: str
-    faint: str
+    faint: str  # Ages, scales, signs for nothing: still to be read, on `ground` and on `bar`.
     line: str
     bar: str  # Title line, footer and the row under the cursor.
     warn: str  # Also the one accent, for focus.
@@ -32,7 +32,7 @@ class Palette:
     cells: tuple[tuple[str, str], ...]  # The same hue, deep, in the map.
     terms: tuple[tuple[str, str], ...]  # Newest first.
     open_terms: tuple[str, ...]  # The same, as ink on the ground.
-    old_label: str  # A node's digit when it does not report.
+    old: tuple[str, str]  # The label of a node that does not report.
 
 
 _INK, _PAPER = "#0f1318", "#ffffff"
@@ -41,8 +41,8 @@ DARK = Palette(
     dark=True,
     ground=_INK,
     text="#d5dae2",
-    dim="#8a97a6",
-    faint="#55626f",
+    dim="#9aa7b5",
+    faint="#808d9b",
     line="#313e4a",
     bar="#1b232c",
     warn="#e0b341",
@@ -86,15 +86,15 @@ DARK = Palette(
         ("#4c3f7d", _PAPER),
     ),
     open_terms=("#e8d44a", "#86c95f", "#35a586", "#5fa9be", "#7f93d0", "#8d7fc4"),
-    old_label="#8a97a6",
+    old=("#1b232c", "#9aa7b5"),
 )
 
 DEUTER = replace(
     DARK,
-    warn="#f0d060",
-    harm="#ff8c42",
-    well="#56a8f0",
-    you="#c3b5f7",
+    warn="#f7e08a",
+    harm="#f0701a",
+    well="#4a9bea",
+    you="#cfe0ff",
     you_ground="#2b2550",
     spark="#5f8fc0",
 )
@@ -102,8 +102,8 @@ DEUTER = replace(
 MONO = replace(
     DARK,
     text="#dddddd",
-    dim="#9a9a9a",
-    faint="#666666",
+    dim="#a8a8a8",
+    faint="#8c8c8c",
     line="#3c3c3c",
     bar="#242424",
     ground="#101010",
@@ -127,25 +127,25 @@ MONO = replace(
         ("#505050", "#ffffff"),
         ("#3a3a3a", "#ffffff"),
     ),
-    open_terms=("#d8d8d8", "#b4b4b4", "#a0a0a0", "#8c8c8c", "#808080", "#747474"),
-    old_label="#9a9a9a",
+    open_terms=("#d8d8d8", "#b4b4b4", "#a0a0a0", "#949494", "#8a8a8a", "#808080"),
+    old=("#242424", "#a8a8a8"),
 )
 
 LIGHT = Palette(
     dark=False,
     ground="#fbfaf7",
     text="#22282f",
-    dim="#5d6975",
-    faint="#98a2ac",
+    dim="#4f5a65",
+    faint="#626b75",
     line="#cfd5da",
     bar="#e9ebe8",
-    warn="#a06a00",
-    harm="#c24a10",
-    well="#0f7c69",
+    warn="#7f5200",
+    harm="#ad3f0a",
+    well="#0a6b5a",
     you="#2a5db0",
     you_ground="#dbe7fa",
     snap="#7a3fb0",
-    spark="#7f9dc4",
+    spark="#5f83b4",
     clash="#8a2c08",
     on_strong="#ffffff",
     cursor=("#22282f", "#ffffff"),
@@ -165,12 +165,12 @@ LIGHT = Palette(
         ("#f0d94a", "#22282f"),
         ("#8fd069", "#22282f"),
         ("#4fb89a", "#22282f"),
-        ("#5a9bb0", "#ffffff"),
-        ("#6478b5", "#ffffff"),
+        ("#3d7e94", "#ffffff"),
+        ("#5468a6", "#ffffff"),
         ("#675a9c", "#ffffff"),
     ),
     open_terms=("#8a7000", "#3f7f22", "#0f7c69", "#2a6f86", "#46549a", "#4c3f7d"),
-    old_label="#c9d0d6",
+    old=("#e9ebe8", "#4f5a65"),
 )
 
 PALETTES = {"lab-dark": DARK, "lab-light": LIGHT, "lab-deuter": DEUTER, "lab-mono": MONO}

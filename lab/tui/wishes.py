@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lab.faults import FaultKind
 from lab.tui.filters import Filter
 from lab.tui.foretell import of_link, of_node, of_sides, say_before, sides
-from lab.tui.keys import filled, transfer_target
+from lab.tui.keys import filled, press, transfer_target
 from lab.tui.menu import MENU, MENU_WIDTH, Entry, foretold_of, lines
 from lab.tui.paint import Look
 from lab.tui.scene import Scene, is_down, shard_name
@@ -120,7 +120,8 @@ class Wishes(_Base):
         if node.state == "paused":
             self.deeds.resume(name)
         elif is_down(node):
-            self.notify(f"{name} is {node.state}: r starts it again.", severity="warning")
+            key = press(self._look, "restart")
+            self.notify(f"{name} is {node.state}: {key} starts it again.", severity="warning")
         else:
             self._say_before(FaultKind.PAUSE)
             self.deeds.pause(name)
@@ -354,8 +355,8 @@ class Wishes(_Base):
         """Ask what becomes of the cluster, then quit."""
         if self.screen.id == "leaving":
             return  # It is asked already.
-        if self.cluster.backend == "replay":
-            self.exit(None)  # Nothing runs.
+        if self.cluster.backend == "replay" or self.cluster.is_shared:
+            self.exit(None)  # Nothing runs, or it runs on as it is.
             return
         nodes, faults = self.cluster.nodes(), self.cluster.faults()
         backend = self.cluster.backend

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import session
+from lab import options
 from lolraft import cli
 from lolraft.config import Config, parse_servers, parse_shards
 from lolraft.errors import ConfigError
@@ -97,7 +97,7 @@ def test_a_command_line_is_run_or_refused_in_a_sentence(line: list[str]) -> None
 @effort(400)
 @given(line=st.lists(words, max_size=6))
 def test_the_line_of_the_lab_is_understood_or_refused(line: list[str]) -> None:
-    code, said = told(session.parse, line)
+    code, said = told(options.parse, line)
     if isinstance(code, int):
         assert code in (0, 2)
         assert code == 0 or said.strip()

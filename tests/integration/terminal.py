@@ -43,6 +43,7 @@ class Terminal:
         size = struct.pack("HHHH", lines, columns, 0, 0)
         fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
         environment = {**os.environ, "PYTHONPATH": str(root), "XDG_STATE_HOME": str(state)}
+        environment |= {"XDG_CONFIG_HOME": str(state / "config")}
         for size_of_ours in ("COLUMNS", "LINES"):  # They would win over the pty's.
             environment.pop(size_of_ours, None)
         environment |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "TEXTUAL_ANIMATIONS": "none"}

@@ -6,13 +6,16 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import ClassVar
 
 from textual.pilot import Pilot
 
 from lab.observe.view import ClusterView
 from lab.tui.app import LabApp
+from lab.tui.memory import Memory
 from lab.tui.ports import Leaving
+from lab.tui.rate import Rate
 from tests.lab import demo
 from tests.lab.fakes import WORDS, FakeClient, FakeCluster, FakeSource
 
@@ -72,12 +75,14 @@ async def running(
     size: tuple[int, int] = (80, 24),
     *,
     ascii_glyphs: bool = False,
+    memory: Memory | None = None,
 ) -> AsyncIterator[Lab]:
     """Run the app on *view* (the five nodes in trouble, unless told otherwise)."""
     view = demo.cluster() if view is None else view
     source, cluster, client = FakeSource(view), FakeCluster(view), FakeClient()
-    app = LabApp(source, cluster, client, WORDS, ascii_glyphs=ascii_glyphs)
+    app = LabApp(source, cluster, client, WORDS, ascii_glyphs=ascii_glyphs, memory=memory)
     app._phi = demo.history(view)
+    app.rate = Rate(4, clock=count(step=0.25).__next__)  # A busy machine is not what is tested.
     async with app.run_test(size=size) as pilot:
         lab = Lab(app, pilot, source, cluster, client)
         await lab.until(lambda: "raft lab" in lab.text() or "UNSAFE" in lab.text())

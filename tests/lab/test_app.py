@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ import pytest
 from lab.tui.app import LabApp
 from lab.tui.picture import take
 from lab.tui.ports import Leaving
+from lab.tui.rate import GOOD, Rate
 from lab.tui.themes import PALETTES
 from lab.tui.widgets.panel import Panel
 from tests.lab import demo
@@ -308,3 +310,17 @@ async def test_a_picture_of_the_screen_needs_no_web_font(tmp_path: Path) -> None
     assert "url(http" not in svg
     assert "&#160;" not in svg
     assert 'xml:space="preserve"' in svg
+
+
+async def test_a_picture_that_cannot_keep_up_says_so_and_comes_less_often() -> None:
+    async with running(size=(140, 45)) as lab:
+        seconds = iter(range(1_000_000))
+        lab.app.rate = Rate(4, clock=seconds.__next__)  # Every tick is late.
+        await lab.until(lambda: "LIVE 1 Hz (slow)" in lab.text())
+        await lab.pilot.resize_terminal(80, 24)
+        await lab.until(lambda: "● 1 Hz  " in lab.text().splitlines()[0])
+        later = count(1_000_000, 0.25)
+        lab.app.rate._clock = later.__next__
+        for _ in range(3 * GOOD):
+            lab.app.tick()
+        await lab.until(lambda: "Hz" not in lab.text().splitlines()[0])

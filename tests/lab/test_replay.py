@@ -13,7 +13,7 @@ from lab.observe.happenings import Noted
 from lab.observe.recording import Recorder, RecordingError
 from lab.observe.replay import Replay, open_replay
 from lab.observe.tape import view_digest
-from lab.session import parse
+from lab.options import parse
 from lab.tui import rewind
 from lab.tui.app import LabApp
 from tests.lab.screen import Lab

@@ -14,7 +14,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from lab.tui.keys import GROUPS, KEYS, Key, filled
+from lab.tui.keys import GROUPS, Key, filled, table
 from lab.tui.paint import Look
 from lab.tui.scene import Scene
 
@@ -48,30 +48,31 @@ class HelpScreen(ModalScreen[None]):
     def _rows(self) -> Table:
         look = self._scene.look if self._scene else Look()
         words = filled(self._scene)
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(width=10, no_wrap=True)
-        table.add_column(width=14, no_wrap=True)
-        table.add_column()
-        mine = [key for key in KEYS if self._panel in key.panels]
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(width=10, no_wrap=True)
+        grid.add_column(width=14, no_wrap=True)
+        grid.add_column()
+        keys = table(look.keymap)
+        mine = [key for key in keys if self._panel in key.panels]
         if mine:
-            _group(table, look, f"here: {self._panel}", mine, words)
+            _group(grid, look, f"here: {self._panel}", mine, words)
         for group, title in GROUPS.items():
-            _group(table, look, title, [key for key in KEYS if key.group == group], words)
-        table.add_row(Text("Signs", look.strong))
+            _group(grid, look, title, [key for key in keys if key.group == group], words)
+        grid.add_row(Text("Signs", look.strong))
         for sign, style, meaning in legend(look):
-            table.add_row(Text(f"  {sign}", style), "", Text(meaning, look.dim))
-        return table
+            grid.add_row(Text(f"  {sign}", style), "", Text(meaning, look.dim))
+        return grid
 
 
-def _group(table: Table, look: Look, title: str, keys: list[Key], words: Mapping[str, str]) -> None:
-    table.add_row(Text(title, look.strong))
+def _group(grid: Table, look: Look, title: str, keys: list[Key], words: Mapping[str, str]) -> None:
+    grid.add_row(Text(title, look.strong))
     for key in keys:
-        table.add_row(
+        grid.add_row(
             Text(f"  {key.shown}", look.key),
             Text(key.label.format(**words), look.text),
             Text(key.says.format(**words), look.dim),
         )
-    table.add_row("")
+    grid.add_row("")
 
 
 def legend(look: Look) -> list[tuple[str, Style, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lab.observe.view import AGE, ShardView
 from lab.observe.why import Question
+from lab.tui.keys import own_keys, press
 from lab.tui.paint import Line, cut
 from lab.tui.scene import Scene, Trouble, shard_name
 from lab.tui.widgets.panel import ListPanel, shard_question
@@ -49,9 +50,8 @@ class AttentionPanel(ListPanel):
         sign = getattr(look.glyphs, item.sign)
         line = Line(look.glyphs.cursor if here else " ", look.warn)
         line.add(f" {sign} ", ground).add(f" {item.name} ", look.strong)
-        return line.add(
-            cut(item.text_at(scene.view.now_s), width - line.width), look.text if here else look.dim
-        )
+        text = own_keys(look, item.text_at(scene.view.now_s))
+        return line.add(cut(text, width - line.width), look.text if here else look.dim)
 
     def title(self, scene: Scene, total: int) -> Line:
         """Name the list and its length."""
@@ -71,7 +71,7 @@ class AttentionPanel(ListPanel):
         """Say how many rows are out of sight."""
         total = total if scene.shards_filter else scene.summary.sick
         below = total - self.top - max(0, self.size.height - 2)
-        return f"+ {below} more · / filters" if below > 0 else ""
+        return f"+ {below} more · {press(scene.look, 'filter')} filters" if below > 0 else ""
 
     def enter(self) -> None:
         """Open what the line is about."""

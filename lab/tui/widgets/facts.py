@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.observe.view import NodeView, ReplicaView, ShardView
+from lab.tui.keys import own_keys
 from lab.tui.paint import Line, Look, cut, span_s
 from lab.tui.scene import Scene, lag, replica_sign, shard_name
 from lab.tui.widgets.panel import Page, Panel
@@ -82,7 +83,7 @@ def _sentence(scene: Scene, shard: ShardView, width: int) -> Line:
             line.add(f" · {members}", look.dim)
         return line
     harm = shard.status in ("no-quorum", "no-leader")
-    why = shard.why_at(scene.view.now_s) or shard.status
+    why = own_keys(look, shard.why_at(scene.view.now_s)) or shard.status
     return line.add(cut(why, width - 2), look.harm if harm else look.warn)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lab.observe.account import Span
 from lab.observe.lamps import Light, lamps
+from lab.tui.keys import press
 from lab.tui.paint import Line, cut, span_s
 from lab.tui.scene import Scene
 from lab.tui.widgets.node import clock
@@ -37,7 +38,7 @@ class FaultsPanel(ListPanel):
         line = Line(look.glyphs.cursor if here else " ", look.warn)
         line.add(f"{look.glyphs.cut if on else ' '} ", look.you)
         line.add(f"{clock(fault.since_s)} ", look.faint)
-        undo = "chance heals" if fault.by_chance else "u undoes it"
+        undo = "chance heals" if fault.by_chance else f"{press(look, 'undo')} undoes it"
         end_s = scene.view.now_s if item.until_s is None else item.until_s
         lasted = f"{'for' if on else 'was'} {span_s(end_s - fault.since_s)}"
         tail = f"{lasted:>10}  {'healed' if not on else undo:<12}"
@@ -53,11 +54,13 @@ class FaultsPanel(ListPanel):
 
     def foot(self, scene: Scene, total: int) -> str:
         """Name the keys."""
-        return "" if scene.hands_off else "u undoes this one · 0 heals all cuts · f menu"
+        undo, heal, menu = (press(scene.look, name) for name in ("undo", "heal", "faults"))
+        foot = f"{undo} undoes this one · {heal} heals all cuts · {menu} menu"
+        return "" if scene.hands_off else foot
 
     def nothing(self, scene: Scene) -> str:
         """Say how to begin."""
-        return "nothing was broken yet · f shows what can be"
+        return f"nothing was broken yet · {press(scene.look, 'faults')} shows what can be"
 
     def moved(self, item: object) -> None:
         """Let the comparison beside follow the cursor."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from textual import events
 from textual.message import Message
 
-from lab.tui.keys import KEYS, Key, filled
-from lab.tui.paint import Line, ink
+from lab.tui.keys import Key, filled, table
+from lab.tui.paint import Keymap, Line, ink
 from lab.tui.scene import Scene
 from lab.tui.widgets.panel import Page, Panel
 
@@ -41,12 +41,12 @@ class KeyLine(Panel, can_focus=False):
         words = filled(scene)
         self._spots = []
         tail = Line()
-        pinned = [key for name in _PINNED for key in KEYS if key.id == name]
+        pinned = [key for name in _PINNED for key in table(look.keymap) if key.id == name]
         for key in pinned:
             tail.add(key.first, look.key).add(f" {key.label} ", look.text)
         line = Line()
         chosen = sorted(
-            (key for key in in_footer() if key not in pinned and _works(key, scene)),
+            (key for key in in_footer(look.keymap) if key not in pinned and _works(key, scene)),
             key=lambda key: (scene.is_past and key.group != "time", key.footer),
         )
         for key in chosen:
@@ -83,6 +83,6 @@ def _works(key: Key, scene: Scene) -> bool:
     return not ((scene.is_past or scene.hands_off) and key.touches)
 
 
-def in_footer() -> list[Key]:
+def in_footer(keymap: Keymap = ()) -> list[Key]:
     """Return the keys that the footer may name."""
-    return [key for key in KEYS if key.footer < 90]
+    return [key for key in table(keymap) if key.footer < 90]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lab.faults import FaultKind
 from lab.tui.foretell import of_link, of_node
-from lab.tui.keys import filled
-from lab.tui.paint import Line, cut
+from lab.tui.keys import filled, press
+from lab.tui.paint import Line, Look, cut
 from lab.tui.scene import Pace, Place, Scene
 from lab.tui.widgets.panel import Page, Panel
 
@@ -38,27 +40,27 @@ def hint_line(scene: Scene, room: int) -> Line:
 
 def _first_keys(scene: Scene) -> list[tuple[str, str]]:
     """Return the keys that fit what is selected, with what they would do."""
-    words = filled(scene)
+    look, words = scene.look, filled(scene)
     node = scene.view.node(scene.node or "")
     parts: list[tuple[str, str]] = []
     if node is None:
         parts.append(("", "waiting for the first node to report"))
     elif node.state == "paused":
-        parts.append(("p", f"resumes {node.name}"))
+        parts.append((press(look, "pause"), f"resumes {node.name}"))
     elif node.state in ("killed", "stopped", "exited"):
-        parts.append(("r", f"restarts {node.name}"))
+        parts.append((press(look, "restart"), f"restarts {node.name}"))
     else:
         shard = scene.shard
         leads = shard is not None and shard.leader == node.name
-        parts.append(("K", f"kills {'the leader ' if leads else ''}{node.name}"))
+        parts.append((press(look, "kill"), f"kills {'the leader ' if leads else ''}{node.name}"))
     if len(scene.view.nodes) > 1:
         verb = "heals" if words["cut"] == "heal" else "cuts"
-        parts.append(("x", f"{verb} {words['link']}"))
+        parts.append((press(look, "cut"), f"{verb} {words['link']}"))
     if scene.view.faults:
-        parts.append(("u", "undoes"))
+        parts.append((press(look, "undo"), "undoes"))
     if scene.summary.troubles:
-        parts.append(("w", "says why"))
-    parts.append(("?", "all keys"))
+        parts.append((press(look, "why"), "says why"))
+    parts.append((press(look, "help"), "all keys"))
     return parts
 
 
@@ -69,7 +71,9 @@ def _of_the_past(scene: Scene, place: Place, room: int) -> Line:
     if place.ends_early and not place.age_s:
         line.add(f"{ends_early(place.length_s)} ", look.warn)
     plays = "stops" if place.playing else "plays" if place.replay else "returns to now"
-    parts = [("z", plays), (", .", "events"), ("< >", "elections"), ("?", "all keys")]
+    pairs = [("hold",), ("event_back", "event_on"), ("election_back", "election_on"), ("help",)]
+    words = (plays, "events", "elections", "all keys")
+    parts = [(_keys(look, names), word) for names, word in zip(pairs, words, strict=True)]
     while len(parts) > 1 and sum(len(k) + len(t) + 4 for k, t in parts) + 3 > room - line.width:
         del parts[-1]
     for number, (key, text) in enumerate(parts):
@@ -91,10 +95,16 @@ def _of_a_seed(scene: Scene, pace: Pace, room: int) -> Line:
         return Line(pace.ended[:room], scene.look.dim)
     line = Line("press ", scene.look.faint)
     stops = "lets time go on" if scene.held else "stops time"
-    for key, text in (("z", stops), ("{ }", "slower, faster"), ("?", "all keys")):
+    pairs = ((("hold",), stops), (("slower", "faster"), "slower, faster"), (("help",), "all keys"))
+    for names, text in pairs:
         gap = f" {scene.look.glyphs.separator} " if line.width > 6 else ""
-        line.add(gap, scene.look.faint).add(key, scene.look.key).add(f" {text}", scene.look.dim)
+        line.add(gap, scene.look.faint).add(_keys(scene.look, names), scene.look.key)
+        line.add(f" {text}", scene.look.dim)
     return line
+
+
+def _keys(look: Look, names: Iterable[str]) -> str:
+    return " ".join(press(look, name) for name in names)
 
 
 def _story(scene: Scene) -> str:

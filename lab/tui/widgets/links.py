@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.observe.why import Question
+from lab.tui.keys import press
 from lab.tui.paint import Line, ink, phi_text, span_s
 from lab.tui.scene import Scene
 from lab.tui.widgets.panel import Page, Panel
@@ -39,7 +40,11 @@ class LinksPanel(Panel):
         whose = " of sender" if width >= 34 else ""
         title = Line(f"links · receiver’s {look.glyphs.phi}{whose}", look.text)
         if len(names) < 2:
-            words = " one node has no links: a adds another" if names else " no nodes yet"
+            words = (
+                f" one node has no links: {press(look, 'add_here')} adds another"
+                if names
+                else " no nodes yet"
+            )
             return Page(lines=[Line(words, look.dim)], title=title)
         self._cell = max(4, min(8, (width - _LEFT) // len(names)))
         head = Line(" from╲to" if look.glyphs.dashed == "╌" else " from\\to", look.dim).to(_LEFT)
@@ -55,9 +60,10 @@ class LinksPanel(Panel):
         if room >= 1:
             if room > 3 and width >= 34:
                 lines.append(Line())
-            keys = (("x", "cut"), ("X", "both"), ("i", "isolate"), ("0", "heal"))
+            keys = (("cut", "cut"), ("cut_both", "both"), ("isolate", "isolate"), ("heal", "heal"))
             foot = Line(" ")
-            for key, word in () if scene.hands_off else keys:
+            for name, word in () if scene.hands_off else keys:
+                key = press(look, name)
                 if foot.width + len(word) + 4 <= width:
                     foot.add(key, look.key).add(f" {word}  ", look.dim)
             lines.append(foot)

@@ -8,6 +8,7 @@ from rich.style import Style
 
 from lab.faults import Fault
 from lab.observe.account import Span
+from lab.tui.keys import press
 from lab.tui.paint import Line, Look, count, cut, ink, rate, span_s
 from lab.tui.scene import Scene
 from lab.tui.widgets.node import clock
@@ -37,10 +38,15 @@ class LoadFacts(Panel):
         asked.add(" at a time", look.dim)
         if scene.is_past:
             words = " the load is not taped"
-            words += "" if scene.place and scene.place.replay else ": z returns to now and to it"
+            words += (
+                ""
+                if scene.place and scene.place.replay
+                else f": {press(look, 'hold')} returns to now and to it"
+            )
             return Page(lines=[Line(words, look.dim)], title=Line("load", look.text))
         if load.began_s is None:
-            words = " no load yet: L starts clients that write and read while you break things"
+            words = f" no load yet: {press(look, 'load')} starts clients that write and read"
+            words += " while you break things"
             return Page(lines=[asked, Line(cut(words, width), look.dim)], title=title)
         verdict = load.verdict
         told = Line(f" {count(verdict.acknowledged)} writes acknowledged, ", look.text)
@@ -52,7 +58,20 @@ class LoadFacts(Panel):
         spans = [span for span in reversed(scene.account.spans)
                  if span.until_s is None or span.until_s >= load.began_s]  # fmt: skip
         lines += [_fault_line(scene, span, width) for span in spans[: max(0, height - 4)]]
-        return Page(lines=lines, title=title, hint="L on/off · + - rate · [ ] reads · ( ) keys")
+        return Page(lines=lines, title=title, hint=_hint(look))
+
+
+def _hint(look: Look) -> str:
+    keys = {
+        ("load",): "on/off",
+        ("load_more", "load_less"): "rate",
+        ("load_writes", "load_reads"): "reads",
+        ("load_crowd", "load_spread"): "keys",
+    }
+    named = (
+        f"{' '.join(press(look, name) for name in names)} {what}" for names, what in keys.items()
+    )
+    return " · ".join(named)
 
 
 def verdict_line(scene: Scene) -> Line:

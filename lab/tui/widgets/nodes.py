@@ -6,6 +6,7 @@ from rich.style import Style
 
 from lab.observe.view import NodeView
 from lab.observe.why import Question
+from lab.tui.keys import press
 from lab.tui.paint import (
     Line,
     Look,
@@ -219,9 +220,14 @@ def _last_words(scene: Scene, node: NodeView, width: int) -> Line:
     """Say why there are no fresh values, and what brings the node back."""
     look = scene.look
     condition = scene.condition(node.name)
-    keys = {"paused": "p resumes", "killed": "r restarts", "stopped": "s starts"}
+    restarts = f"{press(look, 'restart')} restarts"
+    keys = {
+        "paused": f"{press(look, 'pause')} resumes",
+        "killed": restarts,
+        "stopped": f"{press(look, 'stop')} starts",
+    }
     if node.state == "exited":
-        return Line(cut(node.detail or "ended by itself · r restarts", width), look.harm)
+        return Line(cut(node.detail or f"ended by itself · {restarts}", width), look.harm)
     if condition.word == "booting":
         return Line("no report yet", look.dim)
     age = f"{span_s(condition.age_s)} ago" if condition.age_s < 1e9 else "never seen"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.style import Style
 
 from lab.observe.view import ShardView
+from lab.tui.keys import own_keys
 from lab.tui.paint import Line, count, ink
 from lab.tui.scene import Scene, replica_sign, shard_name, tenths, worst_lag
 from lab.tui.widgets.panel import Page, Panel
@@ -249,4 +250,5 @@ def _status(scene: Scene, shard: ShardView) -> Line:
     look, why = scene.look, shard.why_at(scene.view.now_s)
     if shard.status == "ok":
         return Line(f"{look.glyphs.good} ok", look.well)
-    return Line(why or shard.status, look.harm if _rank(shard) == 0 else look.warn)
+    text = own_keys(look, why) or shard.status
+    return Line(text, look.harm if _rank(shard) == 0 else look.warn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lab.observe.view import ShardView
+from lab.tui.keys import own_keys
 from lab.tui.paint import Line, count, cut, ink
 from lab.tui.scene import Scene, lag, replica_sign, shard_name, tenths, worst_lag
 from lab.tui.widgets.panel import ListPanel
@@ -125,10 +126,8 @@ class ShardTable(ListPanel):
             sign = glyphs.no_leader if harm else glyphs.electing
             sign = glyphs.lagging if item.status == "lagging" else sign
             line.add(f"{sign} ", look.harm if harm else look.warn)
-            line.add(
-                cut(item.why_at(scene.view.now_s) or item.status, max(8, width - line.width)),
-                look.text,
-            )
+            why = own_keys(look, item.why_at(scene.view.now_s)) or item.status
+            line.add(cut(why, max(8, width - line.width)), look.text)
         if chosen:
             line.spans = list(line.strip(width, ink(None, look.palette.bar)))
             line.width = width

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from lab.tui.keys import press
 from lab.tui.paint import Line, Look, count, cut, ink, megabytes, rate, watch_s
 from lab.tui.scene import Place, Scene
 from lab.tui.widgets.node import clock
@@ -20,8 +21,8 @@ class TitleLine(Panel, can_focus=False):
         """Depend on counts only."""
         view, summary = scene.view, scene.summary
         return (
-            view.title, scene.held, scene.place, scene.pace, scene.recorded, view.verdict,
-            view.verdict_why, view.violation, summary.up, len(view.nodes),
+            view.title, scene.held, scene.place, scene.pace, scene.slow_hz, scene.recorded,
+            view.verdict, view.verdict_why, view.violation, summary.up, len(view.nodes),
             summary.led, len(view.shards), summary.sick, len(view.faults),
             rate(summary.commits_per_s), scene.load.running, scene.load.verdict.word,
             int(scene.load.verdict.judged_until_s),
@@ -60,13 +61,18 @@ class TitleLine(Panel, can_focus=False):
         elif scene.place is not None:
             _place(line, scene, scene.place)
         elif scene.held:
-            what = " time stands · z goes on" if scene.pace is not None else " z goes on"
+            what = f" {press(look, 'hold')} goes on"
+            what = f" time stands ·{what}" if scene.pace is not None else what
             line.add(" HELD ", look.alarm("warn")).add(what, look.dim)
         elif not view.nodes:
             line.add(f"{look.glyphs.silent} WAITING", look.warn)
         else:
             word = "LIVE" if scene.pace is None else f"SIM {scene.pace}"
+            slow = "" if scene.slow_hz is None else f"{scene.slow_hz:g} Hz"
+            if slow and scene.narrow and scene.pace is None:
+                word, slow = slow, ""
             line.add(f"{look.glyphs.up} {word}", ink(look.palette.well, None, True))
+            line.add(f" {slow} (slow)" if slow and not scene.narrow else "", look.warn)
         if scene.recorded is not None:
             line.add("  REC ", look.harm).add(watch_s(scene.recorded.length_s), look.text)
             line.add(f" {megabytes(scene.recorded.size_bytes)}", look.dim)
@@ -143,16 +149,16 @@ def _place(line: Line, scene: Scene, place: Place) -> None:
 
 def _held(scene: Scene) -> tuple[str, ...]:
     """Return how a held alarm says so, the longest first."""
-    place = scene.place
+    place, on = scene.place, f"{press(scene.look, 'hold')} goes on "
     if scene.pace is not None and scene.pace.ended and not scene.is_past:
         return ("time stands for good ", "OVER ")
     if place is None:
-        return ("HELD z goes on ", "HELD ") if scene.held else ()
+        return (f"HELD {on}", "HELD ") if scene.held else ()
     if place.replay:
         of = f"{watch_s(place.at_s)} of {watch_s(place.length_s)}"
         return (f"REPLAY {of}  event {place.event}/{place.events} ", f"REPLAY {of} ", "REPLAY ")
     old = f"HELD -{watch_s(place.age_s, tenths=True)}"
-    return (f"{old}  event {place.event}/{place.events}  z goes on ", f"{old} ", "HELD ")
+    return (f"{old}  event {place.event}/{place.events}  {on}", f"{old} ", "HELD ")
 
 
 def clock_time(at_s: float) -> str:

@@ -14,7 +14,8 @@ from lab.cluster.interface import Cluster, ClusterError, NodeState
 from lab.cluster.steer import Seekable, Steerable
 from lab.faults import ClockTrouble, DiskTrouble, Fault, FaultKind, Rhythm
 from lab.observe.happenings import ClusterChanged, Happening
-from lab.session import Wishes, choose, parse
+from lab.options import Wishes, parse
+from lab.session import choose
 from lab.sim.chance import Broken, in_force
 from lab.sim.cluster import SimCluster
 from lab.sim.swarm import HANDS_OFF, OVER, SwarmCluster
