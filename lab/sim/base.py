@@ -27,7 +27,13 @@ class VirtualCluster(BaseCluster):
     """
 
     def __init__(
-        self, title: str, world: LabWorld, *, speed: float | None, player: Player | None = None
+        self,
+        title: str,
+        world: LabWorld,
+        *,
+        speed: float | None,
+        player: Player | None = None,
+        starts_s: float | None = None,
     ) -> None:
         super().__init__("sim", title)
         self.world = world
@@ -41,6 +47,7 @@ class VirtualCluster(BaseCluster):
             on_failure=self._on_failure,
             player=player,
             on_over=self._on_over,
+            starts_s=starts_s,
         )
 
     def client(self, ids: list[NodeId] | None = None) -> SimClient:

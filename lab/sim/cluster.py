@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from lab.cluster.base import Link
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
@@ -44,9 +45,16 @@ class SimCluster(VirtualCluster):
         speed: float | None = 1.0,
         snapshot_entries: int = 100_000,
         tail_entries: int = 10_000,
+        more: Mapping[str, Any] | None = None,
+        judged: bool = True,
+        starts_s: float | None = None,
     ) -> None:
         """
         Make a world; nothing runs before `start`.
+
+        *more* are other fields of the simulator's `Plan`, such as `lease_s`. A world that is not
+        *judged* has none of the simulator's checkers: what reports show is all that is known.
+        *starts_s* is its time at first, in seconds since 1970; None is now.
 
         Raises:
             ClusterError: *app* is none of the lab's.
@@ -62,9 +70,10 @@ class SimCluster(VirtualCluster):
             shards=parse_shards(shards),
             snapshot_entries=snapshot_entries,
             tail_entries=tail_entries,
+            **(more or {}),
         )
-        world = LabWorld(plan, app, lambda: APPS[app](directory))
-        super().__init__(f"sim:{seed}", world, speed=speed)
+        world = LabWorld(plan, app, lambda: APPS[app](directory), judged=judged)
+        super().__init__(f"sim:{seed}", world, speed=speed, starts_s=starts_s)
         self._directory = directory
         self._put: dict[int, int] = {}  # Fault number to the weather's.
         self._jumped_s: dict[str, float] = {}  # How far each clock has been made to jump.

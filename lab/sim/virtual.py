@@ -27,7 +27,8 @@ class VirtualTime:
 
     `speed` is virtual seconds per second; 0 holds the world, None lets it run as fast as it can.
     Whoever waits with `sleep` waits in virtual time. *on_tick* is called every *tick_s* of it. With
-    a *player* time passes as the world's course wants, and comes to an end with it.
+    a *player* time passes as the world's course wants, and comes to an end with it. The world
+    begins at *starts_s*, in seconds since 1970, or now: two runs of one seed can be equal.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class VirtualTime:
         on_failure: Callable[[Exception], None],
         player: Player | None = None,
         on_over: Callable[[], None] = lambda: None,
+        starts_s: float | None = None,
     ) -> None:
         self.speed = speed
         self.is_over = False  # The course has come to its end, and no promise was broken.
@@ -49,7 +51,7 @@ class VirtualTime:
         self._tick_s = tick_s
         self._on_tick = on_tick
         self._on_failure = on_failure
-        self._epoch_s = time.time() - clock.now_s
+        self._epoch_s = (time.time() if starts_s is None else starts_s) - clock.now_s
         self._task: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self.failure: str | None = None  # A promise was broken: time stands still for good.
