@@ -8,6 +8,8 @@ import sys
 
 from lab.cluster.interface import ClusterError
 from lab.report.write import from_recording
+from lab.rooms.headless import tell_rooms
+from lab.rooms.session import enter
 from lab.scenarios.headless import tell_scenarios
 from lab.scenarios.script import ScenarioError
 from lab.session import Wishes, heal_all, must_be_terminal, parse, say, show
@@ -24,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         return heal_all(say)
     if options.command == "report":
         return _report(options)
+    if options.command == "play":
+        return _play(options)
     if options.scenario is not None and (options.headless or options.scenario == "list"):
         return tell_scenarios(
             options.scenario, options.backend, options.seed, options.record, options.report
@@ -71,6 +75,21 @@ def _report(options: argparse.Namespace) -> int:
         print(f"./log: {broken}", file=sys.stderr)
         return 1
     return 0
+
+
+def _play(options: argparse.Namespace) -> int:
+    """Play a room, without a screen where that is asked for; with no name, offer them."""
+    name = None if options.file is None else str(options.file)
+    backend = "sim" if options.backend == "auto" else options.backend
+    if options.headless:
+        return tell_rooms(name or "all", backend, options.seed)
+    try:
+        return enter(name, backend, options.seed, say, ascii_glyphs=options.ascii)
+    except (ClusterError, LolraftError, ScenarioError) as broken:
+        print(f"./log: {broken}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

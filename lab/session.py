@@ -142,7 +142,7 @@ async def show(wishes: Wishes, progress: Progress) -> int:
     client: RaftClient | SimClient | None = None
     with (
         taped(cluster, wishes.record, chronicle) as (watcher, deck),
-        _signals_end_this_task() as signals,
+        signals_end_this_task() as signals,
     ):
         try:
             await cluster.start(progress)
@@ -170,7 +170,7 @@ async def show(wishes: Wishes, progress: Progress) -> int:
                 playing.cancel()
                 await asyncio.gather(playing, return_exceptions=True)
             chronicle.finish()
-            await _whatever_comes(_end(cluster, watcher, client, leaving is Leaving.KEEP))
+            await whatever_comes(end(cluster, watcher, client, leaving is Leaving.KEEP))
             if wishes.report is not None:
                 progress(try_to_write(chronicle.gather.report(), wishes.report))
             if streaming is not None:
@@ -209,7 +209,7 @@ async def show_again(path: Path, progress: Progress, *, ascii_glyphs: bool = Fal
     replay = open_replay(path, progress)
     must_be_terminal()
     gone = ReplayedCluster(replay.tape.first.title)
-    with _signals_end_this_task(), suppress(asyncio.CancelledError):
+    with signals_end_this_task(), suppress(asyncio.CancelledError):
         await LabApp(replay, gone, gone, ascii_glyphs=ascii_glyphs, replay=replay).run_async()
     return 0
 
@@ -227,12 +227,13 @@ def _stage_for(script: Script, wishes: Wishes, progress: Progress) -> Cluster:
     return cluster_for(script, backend, wishes.seed, speed=1.0)
 
 
-async def _end(
+async def end(
     cluster: Cluster,
     watcher: Watcher | SimWatcher,
     client: RaftClient | SimClient | None,
     leave_running: bool,
 ) -> None:
+    """Stop watching and asking, and close the cluster, unless it is to go on."""
     try:
         await watcher.stop()
         if client is not None:
@@ -241,7 +242,7 @@ async def _end(
         await cluster.close(leave_running=leave_running)
 
 
-async def _whatever_comes(ending: Coroutine[Any, Any, None]) -> None:
+async def whatever_comes(ending: Coroutine[Any, Any, None]) -> None:
     """Wait until *ending* is done, also when this task is cancelled meanwhile."""
     task = asyncio.ensure_future(ending)
     while not task.done():
@@ -260,7 +261,7 @@ async def wait_for_leaders(watcher: Watcher | SimWatcher, progress: Progress) ->
 
 
 @contextmanager
-def _signals_end_this_task() -> Iterator[list[signal.Signals]]:
+def signals_end_this_task() -> Iterator[list[signal.Signals]]:
     """
     Let the first of SIGTERM, SIGHUP and SIGINT cancel this task, so that `finally` runs.
 
@@ -334,10 +335,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=("heal", "report"),
-        help="heal: end what a dead lab left; report F: make the report of a recording",
+        choices=("heal", "report", "play"),
+        help="heal: end what a dead lab left; report F: make the report of a recording;"
+        " play [ROOM]: a room with a task, or which there are",
     )
-    parser.add_argument("file", nargs="?", type=Path, metavar="F", help="the recording to report")
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="F", help="the recording to report, the room to play"
+    )
     parser.add_argument("--backend", choices=BACKENDS, default="auto")
     parser.add_argument("--nodes", type=int, default=3, metavar="N", help="1 to 9 (default 3)")
     parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
@@ -372,7 +376,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--new", action="store_true", help="do not go on with one left running")
     parser.add_argument("--ascii", action="store_true", help="plain signs")
     options = parser.parse_args(arguments)
-    if options.file is not None and options.command != "report":
+    if options.file is not None and options.command not in ("report", "play"):
         parser.error(f"what is {options.file} for? a file is for: ./log report F")
     if options.replay is not None and (others := _given_beside_replay(parser, options)):
         parser.error(f"--replay shows what was recorded, with no cluster: leave out {others}")

@@ -9,6 +9,7 @@ What a scenario can do.
     transfer NODE           add as fresh                    remove NODE
     load on                 load off                        mark         remember the term
     snapshot                expect ...                      # a caption
+    delay n1 -> n2 400ms    clock NODE x0.1
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from lab.apps import kv
-from lab.scenarios.expectations import expect, seconds
+from lab.faults import ClockTrouble, FaultKind, LinkTrouble
+from lab.scenarios.expectations import expect
 from lab.scenarios.script import ScenarioError, Step
+from lab.scenarios.sights import seconds
 from lab.scenarios.stage import Failed, Stage
 from lab.sim.cluster import SimCluster
 from lab.workload.load import Load
@@ -109,6 +112,18 @@ async def _split(stage: Stage, step: Step) -> None:
     await stage.cluster.partition(groups)
 
 
+async def _delay(stage: Stage, step: Step) -> None:
+    where = (stage.node(step.words[0]), stage.node(step.words[2]))
+    trouble = LinkTrouble(delay_s=float(step.words[3].removesuffix("ms")) / 1e3)
+    await stage.cluster.disturb(FaultKind.DELAY, where, trouble)
+
+
+async def _clock(stage: Stage, step: Step) -> None:
+    where = (stage.node(step.words[0]),)
+    trouble = ClockTrouble(rate=float(step.words[1].removeprefix("x")))
+    await stage.cluster.disturb(FaultKind.CLOCK, where, trouble)
+
+
 async def _heal(stage: Stage, step: Step) -> None:
     await stage.cluster.heal()
 
@@ -175,6 +190,8 @@ VERBS: dict[str, Act] = {
     "crash": _crash,
     "cut": _cut,
     "split": _split,
+    "delay": _delay,
+    "clock": _clock,
     "heal": _heal,
     "elect": _elect,
     "transfer": _transfer,

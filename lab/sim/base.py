@@ -34,6 +34,7 @@ class VirtualCluster(BaseCluster):
         speed: float | None,
         player: Player | None = None,
         starts_s: float | None = None,
+        tick_s: float = TICK_S,
     ) -> None:
         super().__init__("sim", title)
         self.world = world
@@ -42,7 +43,7 @@ class VirtualCluster(BaseCluster):
         self.time = VirtualTime(
             world.clock,
             speed=speed,
-            tick_s=TICK_S,
+            tick_s=tick_s,
             on_tick=self._on_tick,
             on_failure=self._on_failure,
             player=player,

@@ -13,7 +13,7 @@ from lab.cluster.base import Link
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
 from lab.cluster.rules import Rules
 from lab.faults import Fault, FaultKind, LinkTrouble, Rhythm
-from lab.sim.base import VirtualCluster
+from lab.sim.base import TICK_S, VirtualCluster
 from lab.sim.world import APPS, LabWorld
 from lolraft.config import parse_shards
 from lolraft.raft.types import NodeId
@@ -48,13 +48,15 @@ class SimCluster(VirtualCluster):
         more: Mapping[str, Any] | None = None,
         judged: bool = True,
         starts_s: float | None = None,
+        tick_s: float = TICK_S,
     ) -> None:
         """
         Make a world; nothing runs before `start`.
 
         *more* are other fields of the simulator's `Plan`, such as `lease_s`. A world that is not
         *judged* has none of the simulator's checkers: what reports show is all that is known.
-        *starts_s* is its time at first, in seconds since 1970; None is now.
+        *starts_s* is its time at first, in seconds since 1970; None is now. Nodes report every
+        *tick_s* of it.
 
         Raises:
             ClusterError: *app* is none of the lab's.
@@ -73,7 +75,7 @@ class SimCluster(VirtualCluster):
             **(more or {}),
         )
         world = LabWorld(plan, app, lambda: APPS[app](directory), judged=judged)
-        super().__init__(f"sim:{seed}", world, speed=speed, starts_s=starts_s)
+        super().__init__(f"sim:{seed}", world, speed=speed, starts_s=starts_s, tick_s=tick_s)
         self._directory = directory
         self._put: dict[int, int] = {}  # Fault number to the weather's.
         self._jumped_s: dict[str, float] = {}  # How far each clock has been made to jump.

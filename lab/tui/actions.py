@@ -23,6 +23,7 @@ class Actions(Rewind):
     """Selection, page and the actions of `keys.KEYS` that change only the screen."""
 
     report: Callable[[], Report] | None = None  # Set by who gathers one.
+    hint = ""  # Of the room that is played.
 
     # Selection.
 
@@ -199,6 +200,10 @@ class Actions(Rewind):
     def action_save_story(self) -> None:
         """Write report and picture into a new folder here, and say where."""
         story.save(self, self.report)
+
+    def action_room_hint(self) -> None:
+        """Give the hint of the room, where there is one."""
+        self.notify(self.hint or "Only a room has a hint: ./log play lists them.", title="hint")
 
     def action_keys(self) -> None:
         """Show all keys, those of the focused panel first, and the legend."""

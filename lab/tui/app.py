@@ -241,6 +241,7 @@ class LabApp(Actions, App[Leaving]):
                     nodes=len(scene.view.nodes),
                     shards=len(scene.view.shards),
                     alone=self.alone,
+                    captioned=scene.caption is not None,
                 )
             )
         )
