@@ -31,6 +31,15 @@ SHOTS: tuple[Shot, ...] = (
         size=SMALL,
     ),
     Shot(
+        name="election",
+        story="""
+            write a=1
+            wait 4s
+        """,
+        keys="W enter run:1",
+        size=SMALL,
+    ),
+    Shot(
         name="leader",
         story="""
             write a=1
@@ -91,11 +100,6 @@ SHOTS: tuple[Shot, ...] = (
         keys="L run:40 K run:30 6",
     ),
     Shot(
-        name="menu",
-        story="write a=1",
-        keys="f",
-    ),
-    Shot(
         name="quorum",
         story="""
             write a=1
@@ -119,6 +123,7 @@ SHOTS: tuple[Shot, ...] = (
         keys="3 z <",
         size=SMALL,
     ),
+    Shot(name="alarm", room="planted_bug"),
 )
 
 

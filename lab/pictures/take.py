@@ -10,17 +10,23 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from textual.pilot import Pilot
 
 from lab.attach import client_of, is_led, taped
 from lab.chronicle import Chronicle
-from lab.observe.deck import Deck
+from lab.cluster.interface import Cluster
 from lab.observe.watch import Watcher
+from lab.rooms.app import RoomApp
+from lab.rooms.room import load
+from lab.rooms.trial import Trial
+from lab.rooms.worlds import client_in, world_of
 from lab.scenarios import script
 from lab.scenarios.run import cluster_for, stage_of
 from lab.scenarios.steps import do
@@ -30,6 +36,7 @@ from lab.sim.watch import SimWatcher
 from lab.tui.app import LabApp
 from lab.tui.picture import portable
 from lab.tui.ports import Leaving
+from lolraft.client import RaftClient
 
 BEGIN_S = 1_800_000_000.0  # The time on the pictures, in seconds since 1970.
 LED_S = 20.0
@@ -43,7 +50,8 @@ class Shot:
     """What is to be seen on one picture."""
 
     name: str
-    story: str  # The head and steps of a scenario; what `expect` says must be so.
+    story: str = ""  # The head and steps of a scenario; what `expect` says must be so.
+    room: str = ""  # A room instead, with its solution played.
     keys: str = ""  # Pressed one after the other, then the picture is taken.
     size: tuple[int, int] = LARGE
     seed: int = 1
@@ -54,41 +62,67 @@ async def take(shot: Shot) -> str:
     Return the picture as an SVG.
 
     Raises:
-        Failed: the story does not come to what it expects.
+        Failed: the story, or the solution of the room, does not come to what it expects.
     """
+    with _the_same_everywhere():
+        return await (_in_a_room(shot) if shot.room else _of_a_story(shot))
+
+
+async def _of_a_story(shot: Shot) -> str:
     story = script.parse(shot.name, f"title {shot.name}\nshows a picture\n{shot.story}")
     cluster = cluster_for(story, "sim", shot.seed, starts_s=BEGIN_S)
-    assert isinstance(cluster, SimCluster), "its time can be held"
     chronicle = Chronicle()
-    with _the_same_everywhere(), taped(cluster, None, chronicle) as (watcher, deck):
+    with taped(cluster, None, chronicle) as (watcher, deck):
         try:
-            await cluster.start(lambda line: None)
-            watcher.start()
-            client = client_of(cluster)
+            client = await _led(cluster, watcher)
             stage = stage_of(cluster, watcher, client)
-            await stage.until(lambda: "" if is_led(watcher.view, by_all=True) else "led", LED_S)
             for step in story.steps:
                 await do(stage, step)
             await stage.end()
-            await cluster.time.stop()
-            cluster.set_speed(1.0)  # That is how fast it would go on.
-            assert isinstance(client, SimClient), "the cluster is simulated"
-            return await _on_screen(shot, cluster, watcher, client, deck, chronicle)
+            app = LabApp(watcher, cluster, client, deck=deck)
+            chronicle.load = lambda: app.load.view
+            return await _on_screen(shot, cluster, app)
         finally:
             await watcher.stop()
             await cluster.close()
 
 
-async def _on_screen(
-    shot: Shot,
-    cluster: SimCluster,
-    watcher: Watcher | SimWatcher,
-    client: SimClient,
-    deck: Deck,
-    chronicle: Chronicle,
-) -> str:
-    app = LabApp(watcher, cluster, client, deck=deck)
-    chronicle.load = lambda: app.load.view
+async def _in_a_room(shot: Shot) -> str:
+    room = load(shot.room)
+    chronicle = Chronicle()
+    with (
+        tempfile.TemporaryDirectory() as folder,  # An alarm saves a recording.
+        world_of(room, "sim", shot.seed, starts_s=BEGIN_S) as cluster,
+        taped(cluster, None, chronicle, folder=Path(folder)) as (watcher, deck),
+    ):
+        try:
+            await _led(cluster, watcher)
+            client = client_in(room, cluster)
+            trial = Trial(room, stage_of(cluster, watcher, client))
+            chronicle.listeners.append(trial.hear)
+            await trial.prepare()
+            await trial.play(room.solution, lambda line: None)
+            await trial.end()
+            app = RoomApp(trial, watcher, cluster, client, deck=deck)
+            return await _on_screen(shot, cluster, app)
+        finally:
+            await watcher.stop()
+            await cluster.close()
+
+
+async def _led(cluster: Cluster, watcher: Watcher | SimWatcher) -> SimClient | RaftClient:
+    await cluster.start(lambda line: None)
+    watcher.start()
+    until_s = cluster.now_s() + LED_S
+    while not is_led(watcher.view, by_all=True) and cluster.now_s() < until_s:
+        await cluster.sleep(QUANTUM_S)
+    return client_of(cluster)
+
+
+async def _on_screen(shot: Shot, cluster: Cluster, app: LabApp) -> str:
+    assert isinstance(cluster, SimCluster), "its time can be held"
+    await cluster.time.stop()
+    cluster.set_speed(1.0)  # That is how fast it would go on.
     async with app.run_test(size=shot.size) as pilot:
         await settle(pilot)
         for key in shot.keys.split():

@@ -64,7 +64,7 @@ class Room:
             return f"only {kinds}" if kinds else "any fault"
         if self.faults == 0:
             return "no fault at all"
-        return f"{self.faults} fault{'s' * (self.faults != 1)} at most" + (kinds and f": {kinds}")
+        return f"{self.faults} {kinds or 'fault'}{'s' * (self.faults != 1)} at most"
 
 
 def rooms() -> tuple[Room, ...]:

@@ -249,6 +249,26 @@ async def test_a_room_is_won_with_keys(size: tuple[int, int]) -> None:
         assert "Five bear any two" in lab.text()
 
 
+async def test_the_alarm_rings_on_the_screen() -> None:
+    """With the keys of the room's hint: slow, r n1, i in time, r n5."""
+    async with playing(load("planted_bug"), speed=None) as (trial, app, _):
+        app.cluster.set_speed(0.5)
+        async with app.run_test(size=(140, 45)) as pilot:
+            lab = Driven(app, pilot)
+            await lab.until(lambda: "any fault" in lab.text())
+            app.choose("node", "n1")
+            await lab.press("r")
+            await lab.until(lambda: app.source.view.shards[0].replicas["n1"].commit_index == 6)
+            await lab.press("i")
+            await lab.until(lambda: app.source.view.shards[0].replicas["n1"].role == "follower")
+            app.choose("node", "n5")
+            await lab.press("r")
+            await lab.until(lambda: "UNSAFE" in lab.text())
+            await lab.until(lambda: "WON" in lab.text())
+            assert "n1 and n5 have committed other entries up to 6" in lab.text()
+            assert trial.standing.won
+
+
 async def test_a_lost_room_says_so_and_escape_leaves() -> None:
     async with playing(load("gently")) as (_, app, _), app.run_test(size=(80, 24)) as pilot:
         lab = Driven(app, pilot)
