@@ -33,10 +33,10 @@ SHOTS: tuple[Shot, ...] = (
     Shot(
         name="election",
         story="""
-            write a=1
             wait 4s
+            write hello=world
+            wait 1s
         """,
-        keys="W enter run:1",
         size=SMALL,
     ),
     Shot(

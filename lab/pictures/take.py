@@ -135,9 +135,12 @@ async def _on_screen(shot: Shot, cluster: Cluster, app: LabApp) -> str:
 
 
 async def drawn(app: LabApp, pilot: Pilot[Leaving]) -> str:
-    """Return the screen as it is now, without what was only notified."""
+    """Return the screen as it is now, all of it painted anew, without what was only notified."""
     app.clear_notifications()
     app.tick()
+    assert app.desk is not None, "it is mounted"
+    for panel in app.desk.in_sight():
+        panel.again()  # Some move on once a second: when that was must not be seen.
     await settle(pilot)
     return compact(portable(app.export_screenshot(title=app.title)))
 

@@ -11,10 +11,14 @@ import pytest
 from lab.pictures import __main__ as script
 from lab.pictures.shots import SHOTS, shot
 from lab.pictures.take import BEGIN_S, Shot, take
+from lab.rooms.room import rooms
+from lab.scenarios import script as scenarios
 from lab.scenarios.stage import Failed
+from lab.session import parse
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "lab" / "pictures"
+TOUR = ROOT / "lab" / "README.md"
 MOST_BYTES = 160_000
 
 
@@ -55,14 +59,34 @@ async def test_a_story_that_comes_out_otherwise_is_no_picture() -> None:
         await take(Shot(name="t", story="expect no leader within 0.2s"))
 
 
-def test_every_picture_is_kept_and_needs_no_net() -> None:
+def test_every_picture_is_kept_needs_no_net_and_is_on_a_page() -> None:
     assert {path.stem for path in KEPT.glob("*.svg")} == {one.name for one in SHOTS}
+    pages = (ROOT / "README.md").read_text() + TOUR.read_text()
     for path in KEPT.glob("*.svg"):
         text = path.read_text()
         assert len(text) <= MOST_BYTES, path.name
         links = set(re.findall(r'https?://[^"\s<]+', text))
         assert links == {"http://www.w3.org/2000/svg", "https://www.textualize.io"}, path.name
         assert "@font-face" not in text
+        assert f"pictures/{path.name}" in pages, f"no page shows {path.name}"
+
+
+def test_the_tour_names_what_there_is() -> None:
+    tour = TOUR.read_text()
+    stops = tour.split("\n## ")[1:11]
+    for number, stop in enumerate(stops, 1):
+        assert stop.startswith(f"{number}. ")
+        for part in ("```console\n$ ./log", "**Look at**", "**Press**", "**What happened**", "!["):
+            assert part in stop, (number, part)
+        assert re.search(r"§\d", stop) or number in (6, 9), number
+    for name in re.findall(r"--scenario (\w+)", tour):
+        assert name == "list" or name in scenarios.names()
+    assert re.findall(r"^\| (\d+) `(\w+)` \|", tour, re.MULTILINE) == [
+        (str(room.number), room.name) for room in rooms()
+    ]
+    commands = re.findall(r"^\$ (./log.*?)(?:  #.*)?$", tour, re.MULTILINE)
+    for command in commands:
+        parse(command.split()[1:])
 
 
 def test_a_name_of_no_picture_is_said(capsys: pytest.CaptureFixture[str]) -> None:

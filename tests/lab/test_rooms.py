@@ -13,6 +13,7 @@ import pytest
 from lab.attach import taped
 from lab.chronicle import Chronicle
 from lab.observe.safety import SAME_PREFIX
+from lab.observe.view import EventView
 from lab.rooms import headless, session
 from lab.rooms.app import RoomApp
 from lab.rooms.headless import solve
@@ -281,6 +282,15 @@ async def test_a_lost_room_says_so_and_escape_leaves() -> None:
         assert app.is_running
         await lab.press("escape")
         assert app.return_value is Leaving.END
+
+
+async def test_the_hint_line_follows_what_is_said() -> None:
+    async with playing(load("gently")) as (trial, app, _), app.run_test(size=(140, 45)) as pilot:
+        lab = Driven(app, pilot)
+        for words in ("the first thing", "the second thing"):
+            app.source.note(EventView(at_s=0.0, node=None, kind="story", text=words))
+            app.tick()
+            await lab.until(lambda words=words: words in lab.text().splitlines()[-2])
 
 
 async def test_q_leaves_at_once() -> None:
