@@ -45,7 +45,7 @@ def list_rooms() -> None:
     """Print the rooms."""
     with suppress(BrokenPipeError):
         for room in rooms():
-            print(f"{room.number:>3}  {room.name:14} {room.script.title}: {room.script.shows}")
+            print(f"{room.number:>3}  {room.name:14}  {room.script.title}")
 
 
 async def _play(chosen: Sequence[Room], backend: str, seed: int | None) -> int:

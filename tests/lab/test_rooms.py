@@ -285,7 +285,7 @@ async def test_a_lost_room_says_so_and_escape_leaves() -> None:
 
 
 async def test_the_hint_line_follows_what_is_said() -> None:
-    async with playing(load("gently")) as (trial, app, _), app.run_test(size=(140, 45)) as pilot:
+    async with playing(load("gently")) as (_, app, _), app.run_test(size=(140, 45)) as pilot:
         lab = Driven(app, pilot)
         for words in ("the first thing", "the second thing"):
             app.source.note(EventView(at_s=0.0, node=None, kind="story", text=words))
