@@ -10,10 +10,12 @@ from lab.cluster.interface import ClusterError
 from lab.options import Wishes, parse
 from lab.reload import backend_of
 from lab.report.write import from_recording
+from lab.rooms.headless import tell_rooms
+from lab.rooms.session import enter
 from lab.scenarios.headless import tell_scenarios
 from lab.scenarios.script import ScenarioError
 from lab.serve.tab import end_with_parent
-from lab.session import heal_all, must_be_terminal, say, show
+from lab.session import heal_all, memory_of, must_be_terminal, say, show
 from lolraft.cli_tls import tls_of
 from lolraft.config import Tls, parse_shards
 from lolraft.errors import ConfigError, LolraftError
@@ -28,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         return heal_all(say)
     if options.command == "report":
         return _report(options)
+    if options.command == "play":
+        return _play(options)
     headless = options.headless or options.scenario == "list"
     if options.scenario is not None and headless and not options.reload:
         return tell_scenarios(
@@ -98,6 +102,22 @@ def _report(options: argparse.Namespace) -> int:
         print(f"./log: {broken}", file=sys.stderr)
         return 1
     return 0
+
+
+def _play(options: argparse.Namespace) -> int:
+    """Play a room, without a screen where that is asked for; with no name, offer them."""
+    name = None if options.file is None else str(options.file)
+    backend = "sim" if options.backend == "auto" else options.backend
+    if options.headless:
+        return tell_rooms(name or "all", backend, options.seed)
+    try:
+        looks = Wishes(ascii_glyphs=options.ascii, theme=options.theme)
+        return enter(name, backend, options.seed, say, memory=memory_of(looks))
+    except (ClusterError, LolraftError, ScenarioError) as broken:
+        print(f"./log: {broken}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

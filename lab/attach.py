@@ -65,12 +65,17 @@ def watched(
 
 @contextmanager
 def taped(
-    cluster: Cluster, record: Path | None, chronicle: Chronicle | None = None
+    cluster: Cluster,
+    record: Path | None,
+    chronicle: Chronicle | None = None,
+    *,
+    folder: Path | None = None,
 ) -> Iterator[tuple[Watcher | SimWatcher, Deck]]:
     """
     Give who looks at the nodes, and the tape of what it sees, which is recorded to *record* too.
 
-    *chronicle* is told all of it, for a report or for a stream of lines.
+    *chronicle* is told all of it, for a report or for a stream of lines. Files that nobody has
+    named go to *folder*, or to the working directory.
 
     Raises:
         ClusterError: the recording cannot be written.
@@ -79,7 +84,7 @@ def taped(
     watcher = _told_to(cluster, told)
     if isinstance(cluster, VirtualCluster) and isinstance(watcher, SimWatcher):
         watcher.listen(min(cluster.world.plan.shards))  # Also to the first election.
-    deck = Deck(watcher.view)
+    deck = Deck(watcher.view, folder=folder)
     told.listeners.append(deck.take)
     try:
         if record is not None:

@@ -76,10 +76,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=("heal", "report"),
-        help="heal: end what a dead lab left; report F: make the report of a recording",
+        choices=("heal", "report", "play"),
+        help="heal: end what a dead lab left; report F: make the report of a recording;"
+        " play [ROOM]: a room with a task, or which there are",
     )
-    parser.add_argument("file", nargs="?", type=Path, metavar="F", help="the recording to report")
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="F", help="the recording to report, the room to play"
+    )
     parser.add_argument("--backend", choices=BACKENDS, default="auto")
     parser.add_argument("--nodes", type=int, default=3, metavar="N", help="1 to 9 (default 3)")
     parser.add_argument("--shards", default="0", metavar="0-9,777", help="default: 0")
@@ -129,7 +132,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--theme", choices=tuple(PALETTES), help="colours; default: as last time")
     add_completion(parser, {"scenario": _scenarios, "app": app_names})
     options = parser.parse_args(arguments)
-    if options.file is not None and options.command != "report":
+    if options.file is not None and options.command not in ("report", "play"):
         parser.error(f"what is {options.file} for? a file is for: ./log report F")
     if options.replay is not None and (others := _given_beside_replay(parser, options)):
         parser.error(f"--replay shows what was recorded, with no cluster: leave out {others}")
@@ -154,7 +157,7 @@ def _given_beside_serve(options: argparse.Namespace) -> str:
     own_world = options.replay is not None or _is_simulated(options.backend, options.seed)
     shared = not own_world
     given = {
-        "heal, report": options.command is not None,
+        "heal, report, play": options.command is not None,
         "--plain": options.plain,
         "--json": options.json,
         "--headless": options.headless,

@@ -146,7 +146,7 @@ def _must_be_a_world(wishes: Wishes) -> None:
 
 async def _serve_worlds(serving: Serving, world: Sequence[str], progress: Progress) -> int:
     """Serve labs that need no cluster: a tab has its own."""
-    with _signals_end_this_task() as signals, suppress(asyncio.CancelledError):
+    with signals_end_this_task() as signals, suppress(asyncio.CancelledError):
         await serving.worlds(world)
     progress(f"stopped by {signals[0].name}")
     return 0
@@ -167,7 +167,7 @@ async def _run(wishes: Wishes, progress: Progress, serving: Serving | None = Non
     client: RaftClient | SimClient | None = None
     with (
         taped(cluster, wishes.record, chronicle) as (watcher, deck),
-        _signals_end_this_task() as signals,
+        signals_end_this_task() as signals,
     ):
         try:
             await cluster.start(progress)
@@ -191,7 +191,7 @@ async def _run(wishes: Wishes, progress: Progress, serving: Serving | None = Non
                 elif streaming is not None:
                     await streaming.run(playing, wishes.for_s)
                 else:
-                    memory = _memory(wishes)
+                    memory = memory_of(wishes)
                     app = screen_of(watcher, cluster, client, deck, chronicle, memory)
                     left = await app.run_async()
         except asyncio.CancelledError:
@@ -202,7 +202,7 @@ async def _run(wishes: Wishes, progress: Progress, serving: Serving | None = Non
                 await asyncio.gather(playing, return_exceptions=True)
             chronicle.finish()
             keep = leaving_of(left) is Leaving.KEEP
-            await _whatever_comes(end(cluster, watcher, client, keep))
+            await whatever_comes(end(cluster, watcher, client, keep))
             if wishes.report is not None:
                 progress(try_to_write(chronicle.gather.report(), wishes.report))
             if streaming is not None:
@@ -264,14 +264,14 @@ async def _show_again(path: Path, wishes: Wishes, progress: Progress) -> int:
         must_be_terminal()
     gone = ReplayedCluster(replay.tape.first.title)
     left: Leaving | Onward | None = None
-    with _signals_end_this_task(), suppress(asyncio.CancelledError):
-        memory = _memory(wishes)
+    with signals_end_this_task(), suppress(asyncio.CancelledError):
+        memory = memory_of(wishes)
         app = LabApp(replay, gone, gone, replay=replay, memory=memory)
         left = await app.run_async()
     return await _next(left, wishes, 0, progress)
 
 
-def _memory(wishes: Wishes) -> Memory:
+def memory_of(wishes: Wishes) -> Memory:
     """Return what is remembered of how the lab looked; the command line wins over it."""
     return Memory(
         settings.path(),
@@ -296,7 +296,7 @@ def _stage_for(script: Script, wishes: Wishes, progress: Progress) -> Cluster:
     return cluster
 
 
-async def _whatever_comes(ending: Coroutine[Any, Any, None]) -> None:
+async def whatever_comes(ending: Coroutine[Any, Any, None]) -> None:
     """Wait until *ending* is done, also when this task is cancelled meanwhile."""
     task = asyncio.ensure_future(ending)
     while not task.done():
@@ -315,7 +315,7 @@ async def wait_for_leaders(watcher: Watcher | SimWatcher, progress: Progress) ->
 
 
 @contextmanager
-def _signals_end_this_task() -> Iterator[list[signal.Signals]]:
+def signals_end_this_task() -> Iterator[list[signal.Signals]]:
     """
     Let the first of SIGTERM, SIGHUP and SIGINT cancel this task, so that `finally` runs.
 

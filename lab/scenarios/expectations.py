@@ -7,7 +7,7 @@ What a scenario can expect; each answers why it is not so yet, or nothing.
     voters 4                voters n1 n2 n3                 equal        all logs of members are
     term unchanged          term higher                     all led      every shard has a leader
     read a = 1              a is absent                     refused      what was begun was not done
-    pause at most 2s        linearizable                    safe
+    safe                    and all of `sights.py`, such as: pause at most 2s, linearizable
 """
 
 from __future__ import annotations
@@ -18,25 +18,9 @@ from collections.abc import Awaitable, Callable
 
 from lab.apps import kv
 from lab.scenarios.script import ScenarioError, Step
+from lab.scenarios.sights import SIGHTS, Why, seconds
 from lab.scenarios.stage import PATIENCE_S, Failed, Stage
-from lab.workload.load import Verdict
 from lolraft.errors import RequestFailed
-
-Why = Callable[[], str]
-SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
-
-
-def seconds(word: str) -> float:
-    """
-    Read `2s` or `0.5s`.
-
-    Raises:
-        ScenarioError: it is none.
-    """
-    found = SECONDS.fullmatch(word)
-    if found is None:
-        raise ScenarioError(f"a time is written 2s or 0.5s, not {word!r}")
-    return float(found[1])
 
 
 async def expect(stage: Stage, step: Step) -> None:
@@ -51,17 +35,25 @@ async def expect(stage: Stage, step: Step) -> None:
     if len(words) > 2 and words[-2] == "within":
         within_s, words = seconds(words[-1]), words[:-2]
     text = " ".join(words)
-    for pattern, make in PICTURES:
-        found = re.fullmatch(pattern, text)
-        if found is not None:
-            await stage.until(make(stage, *found.groups()), within_s)
-            return
+    why = sight(stage, text)
+    if why is not None:
+        await stage.until(why, within_s)
+        return
     for pattern, ask in QUESTIONS:
         found = re.fullmatch(pattern, text)
         if found is not None:
             await ask(stage, within_s, *found.groups())
             return
     raise ScenarioError(f"line {step.number}: nobody can tell whether {text!r}")
+
+
+def sight(stage: Stage, text: str) -> Why | None:
+    """Return what tells from the picture why *text* is not so yet; None where no picture can."""
+    for pattern, make in PICTURES:
+        found = re.fullmatch(pattern, text)
+        if found is not None:
+            return make(stage, *found.groups())
+    return None
 
 
 # --- seen in the picture -------------------------------------------------------------------------
@@ -198,27 +190,6 @@ async def _refused(stage: Stage, within_s: float) -> None:
             raise Failed("it was acknowledged")
 
 
-def _verdict(stage: Stage) -> Verdict:
-    """Return what is known of the load, which goes on or has ended."""
-    if stage.verdict is not None:
-        return stage.verdict
-    if stage.load is None:
-        raise ScenarioError("there is no load: `load on` comes first")
-    return stage.load.verdict
-
-
-async def _pause(stage: Stage, within_s: float, most: str) -> None:
-    verdict = _verdict(stage)
-    if verdict.longest_pause_s > seconds(most):
-        raise Failed(f"the longest pause was {verdict.longest_pause_s:.2f} s")
-
-
-async def _linearizable(stage: Stage, within_s: float) -> None:
-    verdict = _verdict(stage)
-    if verdict.broken:
-        raise Failed(verdict.broken)
-
-
 PICTURES: tuple[tuple[str, Callable[..., Why]], ...] = (
     (r"leader", _leader),
     (r"no leader", _no_leader),
@@ -233,11 +204,10 @@ PICTURES: tuple[tuple[str, Callable[..., Why]], ...] = (
     (r"equal", _equal),
     (r"all led", _all_led),
     (r"safe", _safe),
+    *SIGHTS,
 )
 QUESTIONS: tuple[tuple[str, Callable[..., Awaitable[None]]], ...] = (
     (r"read (\w+) = (\w+)", _read),
     (r"(\w+) is absent", _absent),
     (r"refused", _refused),
-    (r"pause at most (\S+)", _pause),
-    (r"linearizable", _linearizable),
 )

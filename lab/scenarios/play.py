@@ -31,7 +31,8 @@ async def play(
     """
     Do every step; stop at the first that fails. What must always hold is looked at in the end.
 
-    *pace_s* is the pause before each step, for who watches; a caption stands longer.
+    *pace_s* is the pause before each step, for who watches; a caption stands longer. What is begun
+    follows at once: a leader that was cut off would have stepped down before it was asked.
 
     Raises:
         ScenarioError: a step makes no sense.
@@ -44,7 +45,7 @@ async def play(
             tell(f"{stage.cluster.now_s() - began_s:7.2f} s  {step}")
             if step.verb != "#":
                 stage.say(str(step))
-            if pace_s:
+            if pace_s and step.verb != "begin":
                 await stage.cluster.sleep(pace_s)
             failure = await _why_not(stage, step)
             if pace_s and step.verb == "#":

@@ -32,9 +32,18 @@ ONCE_S = 3.0  # A write that nobody waits for has this long.
 
 
 def cluster_for(
-    script: Script, backend: str, seed: int | None = None, *, speed: float | None = None
+    script: Script,
+    backend: str,
+    seed: int | None = None,
+    *,
+    speed: float | None = None,
+    starts_s: float | None = None,
 ) -> Cluster:
-    """Return a new cluster as the head of *script* wants it; *speed* is of virtual time."""
+    """
+    Return a new cluster as the head of *script* wants it.
+
+    *speed* and *starts_s* are of virtual time: how fast it passes, and when it begins.
+    """
     more: list[str] = []
     if script.snapshot_entries is not None:
         more += ["--snapshot-entries", str(script.snapshot_entries)]
@@ -51,6 +60,7 @@ def cluster_for(
         speed=speed,
         snapshot_entries=script.snapshot_entries or 100_000,
         tail_entries=10_000 if script.tail_entries is None else script.tail_entries,
+        starts_s=starts_s,
     )
 
 

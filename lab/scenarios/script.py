@@ -15,6 +15,7 @@ Read a scenario: a text file with a head, then one step a line.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,20 +85,20 @@ def parse(name: str, text: str) -> Script:
     Raises:
         ScenarioError: a line makes no sense; the text says which.
     """
-    head: dict[str, str] = {}
-    steps: list[Step] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        verb, _, rest = line.strip().partition(" ")
-        if not verb:
-            continue
-        if verb in HEAD and not steps:
-            head[verb] = rest.strip()
-        else:
-            words = (rest,) if verb == "#" else tuple(rest.split())
-            steps.append(Step(number=number, verb=verb, words=words))
+    head, steps = split(text)
     missing = [word for word in ("title", "shows") if not head.get(word)]
     if missing or not steps:
         raise ScenarioError(f"{name}: a scenario has {', '.join(missing) or 'steps'} too")
+    return of_head(name, head, steps)
+
+
+def of_head(name: str, head: Mapping[str, str], steps: Sequence[Step]) -> Script:
+    """
+    Return the scenario of a head that is whole, and its steps.
+
+    Raises:
+        ScenarioError: a number of the head is none.
+    """
     return Script(
         name=name,
         title=head["title"],
@@ -110,7 +111,23 @@ def parse(name: str, text: str) -> Script:
     )
 
 
-def _number(name: str, head: dict[str, str], word: str) -> int | None:
+def split(text: str, words: Sequence[str] = HEAD) -> tuple[dict[str, str], list[Step]]:
+    """Return the head of a text, whose lines begin with one of *words*, and the steps after it."""
+    head: dict[str, str] = {}
+    steps: list[Step] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        verb, _, rest = line.strip().partition(" ")
+        if not verb:
+            continue
+        if verb in words and not steps:
+            head[verb] = rest.strip()
+        else:
+            said = (rest,) if verb == "#" else tuple(rest.split())
+            steps.append(Step(number=number, verb=verb, words=said))
+    return head, steps
+
+
+def _number(name: str, head: Mapping[str, str], word: str) -> int | None:
     text = head.get(word)
     if text is None:
         return None

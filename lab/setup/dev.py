@@ -10,6 +10,7 @@
     ./dev bench           ours and its peers, measured side by side (--quick, --full, --help)
     ./dev fuzz            the fuzz tests with new examples, for a while (--minutes N)
     ./dev endure          200 rounds of kill -9 under load, judged (--backend docker: cuts too)
+    ./dev pictures        take the pictures of the pages again (NAME ...: some of them)
     ./dev proto           generate the code of proto/ again
     ./dev images          build the images and their base
 """
@@ -42,6 +43,7 @@ LOOPS: dict[str, list[str]] = {
     "bench": ["python", "-m", "tests.bench"],
     "fuzz": ["python", "-m", "tests.fuzz"],
     "endure": ["python", "-m", "tests.endurance"],
+    "pictures": ["python", "-m", "lab.pictures"],
     "proto": ["python", "proto/generate.py"],
 }  # fmt: skip
 PASSED_ON = (

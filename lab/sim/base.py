@@ -28,14 +28,23 @@ class VirtualCluster(BaseCluster):
     """
 
     def __init__(
-        self, title: str, world: LabWorld, *, speed: float | None, player: Player | None = None
+        self,
+        title: str,
+        world: LabWorld,
+        *,
+        speed: float | None,
+        player: Player | None = None,
+        starts_s: float | None = None,
+        tick_s: float = TICK_S,
     ) -> None:
         super().__init__("sim", title)
         self.world = world
         self.hands = Hands(world)
         self.violation: Exception | None = None
         self.on_tick: Callable[[], None] = lambda: None
-        self.time = self._time_of(self.hands, speed, player=player)
+        self._tick_s = tick_s
+        epoch_s = None if starts_s is None else starts_s - world.clock.now_s
+        self.time = self._time_of(self.hands, speed, player=player, epoch_s=epoch_s)
 
     def _time_of(
         self,
@@ -52,7 +61,7 @@ class VirtualCluster(BaseCluster):
         time = VirtualTime(
             hands.world.clock,
             speed=speed,
-            tick_s=TICK_S,
+            tick_s=self._tick_s,
             on_tick=tick,
             on_failure=self._on_failure,
             player=player,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lab.cluster.base import Link
 from lab.cluster.interface import ClusterError, NodeHandle, NodeState
@@ -15,7 +16,7 @@ from lab.cluster.rules import Rules
 from lab.cluster.steer import BRING
 from lab.faults import Fault, FaultKind, LinkTrouble, Rhythm
 from lab.observe.view import ClusterView, NodeView
-from lab.sim.base import VirtualCluster
+from lab.sim.base import TICK_S, VirtualCluster
 from lab.sim.hands import Hands
 from lab.sim.virtual import VirtualTime
 from lab.sim.world import APPS, LabWorld
@@ -50,9 +51,18 @@ class SimCluster(VirtualCluster):
         speed: float | None = 1.0,
         snapshot_entries: int = 100_000,
         tail_entries: int = 10_000,
+        more: Mapping[str, Any] | None = None,
+        judged: bool = True,
+        starts_s: float | None = None,
+        tick_s: float = TICK_S,
     ) -> None:
         """
         Make a world; nothing runs before `start`.
+
+        *more* are other fields of the simulator's `Plan`, such as `lease_s`. A world that is not
+        *judged* has none of the simulator's checkers: what reports show is all that is known.
+        *starts_s* is its time at first, in seconds since 1970; None is now. Nodes report every
+        *tick_s* of it.
 
         Raises:
             ClusterError: *app* is none of the lab's.
@@ -67,10 +77,13 @@ class SimCluster(VirtualCluster):
             shards=parse_shards(shards),
             snapshot_entries=snapshot_entries,
             tail_entries=tail_entries,
+            **(more or {}),
         )
         self._directory = Path(tempfile.mkdtemp(prefix="lolraft-sim-"))
-        self._plan, self._app = plan, app
-        super().__init__(f"sim:{seed}", self._new_world(), speed=speed)
+        self._plan, self._app, self._judged = plan, app, judged
+        super().__init__(
+            f"sim:{seed}", self._new_world(), speed=speed, starts_s=starts_s, tick_s=tick_s
+        )
         self._jumped_s: dict[str, float] = {}  # How far each clock has been made to jump.
 
     async def start(self, progress: Callable[[str], None]) -> None:
@@ -83,7 +96,8 @@ class SimCluster(VirtualCluster):
         self._changed()
 
     def _new_world(self) -> LabWorld:
-        return LabWorld(self._plan, self._app, lambda: APPS[self._app](self._directory))
+        make_app = lambda: APPS[self._app](self._directory)  # noqa: E731
+        return LabWorld(self._plan, self._app, make_app, judged=self._judged)
 
     @property
     def _members(self) -> tuple[NodeId, ...]:

@@ -27,7 +27,8 @@ class VirtualTime:
 
     `speed` is virtual seconds per second; 0 holds the world, None lets it run as fast as it can.
     Whoever waits with `sleep` waits in virtual time. *on_tick* is called every *tick_s* of it. With
-    a *player* time passes as the world's course wants, and comes to an end with it.
+    a *player* time passes as the world's course wants, and comes to an end with it. The world
+    begins at *starts_s*, in seconds since 1970, or now: two runs of one seed can be equal.
     """
 
     def __init__(

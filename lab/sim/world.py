@@ -27,9 +27,12 @@ DEAR = (Objections,)
 class LabWorld(World):
     """A world without chance's clients and faults: people, scripts and workloads bring theirs."""
 
-    def __init__(self, plan: Plan, app: str, make_app: Callable[[], SimApp]) -> None:
+    def __init__(
+        self, plan: Plan, app: str, make_app: Callable[[], SimApp], *, judged: bool = True
+    ) -> None:
         few = len(plan.shards) <= FEW_SHARDS
-        super().__init__(plan, make_app, ALL if few else [one for one in ALL if one not in DEAR])
+        checkers = ALL if few else [one for one in ALL if one not in DEAR]
+        super().__init__(plan, make_app, checkers if judged else ())
         self.app_name = app
         self.numbers = count(1)  # Of requests, over all clients.
         self.told: defaultdict[NodeId, list[tuple[float, Tell]]] = defaultdict(list)

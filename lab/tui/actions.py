@@ -27,6 +27,7 @@ class Actions(Single):
     """Selection, page and the actions of `keys.KEYS` that change only the screen."""
 
     report: Callable[[], Report] | None = None  # Set by who gathers one.
+    hint = ""  # Of the room that is played.
 
     # Selection.
 
@@ -225,6 +226,10 @@ class Actions(Single):
         question = panel.question(scene) if panel is not None else shard_question(scene)
         answer = why(scene.view, scene.account, question)
         self.push_screen(WhyScreen(answer, scene.look, scene.view.now_s))
+
+    def action_room_hint(self) -> None:
+        """Give the hint of the room, where there is one."""
+        self.notify(self.hint or "Only a room has a hint: ./log play lists them.", title="hint")
 
     def action_keys(self) -> None:
         """Show all keys, those of the focused panel first, and the legend."""

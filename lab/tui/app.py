@@ -264,6 +264,7 @@ class LabApp(Actions, App[Leaving | Onward]):
                     nodes=len(scene.view.nodes),
                     shards=len(scene.view.shards),
                     alone=self.alone,
+                    captioned=scene.caption is not None,
                 )
             )
         )

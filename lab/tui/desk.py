@@ -15,6 +15,7 @@ from textual.widget import Widget
 from lab.tui.plan import Plan
 from lab.tui.scene import Scene
 from lab.tui.widgets.attention import AttentionPanel
+from lab.tui.widgets.caption import CaptionPanel
 from lab.tui.widgets.entries import EntriesPanel
 from lab.tui.widgets.events import EventsPanel
 from lab.tui.widgets.facts import ShardFacts
@@ -37,6 +38,7 @@ from lab.tui.widgets.title import TitleLine
 
 PANELS: dict[str, Callable[[str], Panel]] = {
     "title": TitleLine,
+    "caption": CaptionPanel,
     "nodes": NodesPanel,
     "map": ShardMap,
     "attention": AttentionPanel,

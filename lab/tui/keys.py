@@ -241,6 +241,8 @@ KEYS: tuple[Key, ...] = (
     Key(id="help", keys="question_mark", action="keys", group="view", label="keys",
         says="all keys, those of this panel first, and the legend", title="View: all keys",
         footer=0),
+    Key(id="room_hint", keys="H", action="room_hint", group="view", label="hint",
+        says="a hint, in a room (./log play)", title="Room: a hint"),
     Key(id="quit", keys="q", action="leave", group="view", label="quit",
         says="end the cluster, or leave it running", title="Lab: quit …", footer=7),
 )  # fmt: skip

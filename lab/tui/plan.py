@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.geometry import Region
 
 LEAST = (80, 24)
 WIDE = 120
 TALL = 36
+CAPTION = 4  # Lines of the task of a room.
 PAGES = ("cluster", "shards", "timeline", "links", "phi", "shard", "node", "load", "faults",
          "ladder")  # fmt: skip
 
@@ -25,6 +26,7 @@ class Shape:
     nodes: int
     shards: int
     alone: str | None = None  # The panel that `o` made as large as the screen.
+    captioned: bool = False  # The task of a room stands under the title.
 
 
 def plan(shape: Shape) -> Plan:
@@ -33,6 +35,15 @@ def plan(shape: Shape) -> Plan:
     if width < LEAST[0] or height < LEAST[1]:
         rows = min(shape.nodes, max(0, height - 3))
         return _rows(width, 0, [("title", 1), ("nodes", rows), ("small", height - 1 - rows)])
+    if not shape.captioned:
+        return _laid(shape)
+    low = _laid(replace(shape, height=height - CAPTION))
+    title = {"title": low.pop("title"), "caption": Region(0, 1, width, CAPTION)}
+    return title | {name: region.translate((0, CAPTION)) for name, region in low.items()}
+
+
+def _laid(shape: Shape) -> Plan:
+    width, height = shape.width, shape.height
     if shape.alone is not None:
         body = _rows(width, 1, [(shape.alone, height - 3)])
         return _framed(shape, body, hint=True)

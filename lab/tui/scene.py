@@ -109,6 +109,20 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Caption:
+    """What stands over the panels in a room (`lab/rooms`): its task, and how it goes."""
+
+    number: int
+    title: str
+    task: str
+    shows: str  # Said when it is won.
+    used: str  # What is allowed, and how much of it was used.
+    word: str  # not yet, won, lost, getting ready
+    lost: str = ""
+    goals: tuple[tuple[str, str], ...] = ()  # Each, and why it is not so yet.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """One moment of the screen; equal scenes paint equal lines."""
 
@@ -137,6 +151,7 @@ class Scene:
     fault: int | None = None  # The number of the one under the cursor of page 7.
     tried: float | None = None  # A threshold of phi that is only thought of, on page 5.
     account: Account = field(default_factory=Account)
+    caption: Caption | None = None  # None: this is no room.
 
     @property
     def is_past(self) -> bool:

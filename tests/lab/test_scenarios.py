@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.attach import client_of, is_led, watcher_of
 from lab.observe.recording import read
 from lab.report.gather import of_recording
 from lab.scenarios import headless, script
-from lab.scenarios.play import Outcome
-from lab.scenarios.run import run
+from lab.scenarios.play import Outcome, play
+from lab.scenarios.run import cluster_for, run, stage_of
 from tests.kept import ARTIFACTS, run_kept
 
 HEAD = "title a test\nshows something\n"
@@ -124,6 +125,26 @@ def test_only_what_fails_leaves_a_recording(
     assert "failed" in found.last().events[-1].text
     bad.write_text(HEAD + "wait 0.1s\n")
     assert headless.tell_scenarios(str(bad), "sim", 1, bad) == headless.BROKEN
+
+
+async def test_on_the_screen_what_is_begun_follows_at_once() -> None:
+    """A second later the leader that was cut off has stepped down, and refuses."""
+    text = "nodes 5\ncall leader old\nisolate old\nbegin a=1 at old\nwait 0.1s"
+    story = script.parse("made up", HEAD + text)
+    cluster = cluster_for(story, "sim", 1)
+    watcher = watcher_of(cluster)
+    try:
+        await cluster.start(lambda line: None)
+        watcher.start()
+        client = client_of(cluster)
+        stage = stage_of(cluster, watcher, client)
+        await stage.until(lambda: "" if is_led(watcher.view, by_all=True) else "not led")
+        last = stage.shard.replicas[stage.node("leader")].last_index
+        assert (await play(story, stage, lambda line: None, pace_s=1.0)).passed
+        assert stage.shard.replicas[stage.named["old"]].last_index == last + 1
+    finally:
+        await watcher.stop()
+        await cluster.close()
 
 
 # --- what they leave -----------------------------------------------------------------------------

@@ -139,7 +139,8 @@ class HintLine(Panel, can_focus=False):
         """Depend on the selection and what it may lose."""
         node = scene.view.node(scene.node or "")
         return (
-            scene.pace, scene.held, scene.place, node.state if node else "", scene.node, scene.link,
+            _story(scene), scene.pace, scene.held, scene.place,
+            node.state if node else "", scene.node, scene.link,
             len(scene.view.faults), bool(scene.summary.troubles),
             scene.summary.cut_links, scene.shard_id, scene.shard and scene.shard.leader,
             scene.summary.leads, scene.page, len(scene.view.nodes), len(scene.view.shards),
