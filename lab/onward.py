@@ -30,7 +30,7 @@ def screen_of(
     client: RaftClient | SimClient,
     deck: Deck,
     chronicle: Chronicle,
-    memory: Memory,
+    memory: Memory | None,
 ) -> LabApp:
     """Return the screen of a cluster that runs, with what it needs of the session."""
     app = LabApp(watcher, cluster, client, deck=deck, memory=memory)

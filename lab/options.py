@@ -131,7 +131,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--theme", choices=tuple(PALETTES), help="colours; default: as last time")
     add_completion(parser, {"scenario": _scenarios, "app": app_names})
-    options = parser.parse_args(arguments)
+    return _checked(parser, parser.parse_args(arguments))
+
+
+def _checked(parser: argparse.ArgumentParser, options: argparse.Namespace) -> argparse.Namespace:
+    """Refuse what does not go together, in a sentence."""
     if options.file is not None and options.command not in ("report", "play"):
         parser.error(f"what is {options.file} for? a file is for: ./log report F")
     if options.replay is not None and (others := _given_beside_replay(parser, options)):

@@ -42,7 +42,7 @@ async def room(folder: Path, seed: int = 3) -> AsyncIterator[Room]:
             await cluster.start(lambda line: None)
             watcher.start()
             client = client_of(cluster)
-            app = screen_of(watcher, cluster, client, deck, chronicle, ascii_glyphs=False)
+            app = screen_of(watcher, cluster, client, deck, chronicle, None)
             async with app.run_test(size=(100, 30)) as pilot:
                 one = Room(app, pilot, cluster)
                 await one.until(lambda: "leads 1" in one.text() or "leaders 1/1" in one.text())

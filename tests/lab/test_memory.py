@@ -136,7 +136,7 @@ async def test_the_speed_of_simulated_time_is_kept_but_a_scenario_has_its_own(pl
 
 # Keys of one's own.
 
-KEYS = 'keys = {kill = "Q", help = "f1,$", next_panel = "w", murder = "x", undo = "p"}\n'
+KEYS = 'keys = {kill = "Q", help = "f1,$", next_panel = "V", murder = "x", undo = "p"}\n'
 
 
 async def test_a_key_of_ones_own_acts_and_is_named_wherever_keys_are(place: Path) -> None:
@@ -153,7 +153,7 @@ async def test_a_key_of_ones_own_acts_and_is_named_wherever_keys_are(place: Path
         before = lab.app.focused_name
         await lab.press("tab")
         assert lab.app.focused_name == before, "the old key is free"
-        await lab.press("w")
+        await lab.press("V")
         assert lab.app.focused_name != before
         await lab.press("dollar_sign")
         await lab.until(lambda: "SIGKILL: no goodbye" in lab.text())

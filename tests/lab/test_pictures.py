@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from lab.options import parse
 from lab.pictures import __main__ as script
 from lab.pictures.shots import SHOTS, shot
 from lab.pictures.take import BEGIN_S, Shot, take
 from lab.rooms.room import rooms
 from lab.scenarios import script as scenarios
 from lab.scenarios.stage import Failed
-from lab.session import parse
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "lab" / "pictures"

@@ -65,7 +65,7 @@ def _hint(look: Look) -> str:
     keys = {
         ("load",): "on/off",
         ("load_more", "load_less"): "rate",
-        ("load_writes", "load_reads"): "reads",
+        ("turn_down", "turn_up"): "reads",
         ("load_crowd", "load_spread"): "keys",
     }
     named = (

@@ -18,8 +18,8 @@ from lab.faults import FaultKind, Rhythm
 from lab.observe.recording import read
 from lab.observe.tape import Tape, view_digest
 from lab.observe.view import EventView
+from lab.options import parse
 from lab.reload import Reloader, backend_of, changes, is_source, reloading
-from lab.session import parse
 from lab.sim.cluster import SimCluster
 from lab.sim.watch import SimWatcher
 from lab.tui.paint import Look
