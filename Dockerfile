@@ -35,8 +35,8 @@ CMD ["serve", "--data", "/data", "--app", "counter", "--shards", "777"]
 
 FROM base AS dev
 RUN apt-get update \
-    && (apt-get install -y --no-install-recommends docker-cli docker-compose git procps tmux \
-        || apt-get install -y --no-install-recommends docker.io docker-compose git procps tmux) \
+    && (apt-get install -y --no-install-recommends docker-cli docker-compose git procps tmux zsh fish \
+        || apt-get install -y --no-install-recommends docker.io docker-compose git procps tmux zsh fish) \
     && rm -rf /var/lib/apt/lists/*
 # A peer for `./dev bench`, which goes without it where the distribution has none.
 RUN apt-get update \

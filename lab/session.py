@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -19,6 +20,7 @@ from lab.cluster.docker import DockerCluster, sweep_run, sweep_unknown, why_no_d
 from lab.cluster.interface import Cluster, ClusterError
 from lab.cluster.local import LocalCluster, end_processes, sweep
 from lab.cluster.replayed import ReplayedCluster
+from lab.lastresort import watch_signals
 from lab.observe.deck import Deck
 from lab.observe.replay import open_replay
 from lab.observe.watch import Watcher
@@ -333,9 +335,11 @@ def signals_end_this_task() -> Iterator[list[signal.Signals]]:
     numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
     for number in numbers:
         loop.add_signal_handler(number, on_signal, number)
+    resort = watch_signals(loop, numbers, heal_own)
     try:
         yield came
     finally:
+        resort.end()
         for number in numbers:
             loop.remove_signal_handler(number)
 
@@ -349,6 +353,13 @@ def heal_orphans(progress: Progress) -> int:
     for run in orphans:
         _heal(run, progress)
     return len(orphans)
+
+
+def heal_own() -> None:
+    """End what this very process has started, without a word: nobody reads its terminal."""
+    for run in runs.known_runs():
+        if run.lab_pid == os.getpid() and not run.kept:
+            _heal(run, _to_nobody)
 
 
 def heal_all(progress: Progress) -> int:

@@ -118,7 +118,7 @@ def test_quit_and_leave_running_then_heal(lab: Terminal) -> None:
 
 
 def test_the_story_goes_on_in_the_simulator_and_the_nodes_are_gone(lab: Terminal) -> None:
-    lab.press("K")
+    lab.press("3", "K")  # The page of events holds them all.
     lab.until(lambda text: "you: kill" in text)
     lab.press("F")
     lab.until(lambda text: "open this story in the simulator" in text)
@@ -274,7 +274,7 @@ async def rules_of(node: runs.NodeRun) -> observe_pb2.FaultState:
 
 
 def test_a_cluster_that_is_left_running_is_left_whole(lab: Terminal) -> None:
-    lab.press("x")
+    lab.press("3", "x")
     lab.until(lambda text: "you: cut" in text)
     (run,) = runs.known_runs()
     assert any(asyncio.run(rules_of(node)).rules.links for node in run.nodes)
@@ -291,6 +291,16 @@ def test_a_cluster_that_is_left_running_is_left_whole(lab: Terminal) -> None:
 def test_the_terminal_vanishes(lab: Terminal) -> None:
     lab.vanish()
     lab.wait()
+    gone()
+
+
+def test_a_terminal_that_nobody_reads(lab: Terminal) -> None:
+    """The screen waits for it for ever; a signal ends the lab all the same, and its nodes."""
+    for key in "3245" * 30:  # Whole pictures fill what lies between.
+        lab.press(key)
+        time.sleep(0.05)
+    lab.process.send_signal(signal.SIGTERM)
+    assert lab.process.wait(PATIENCE_S) == 128 + signal.SIGTERM, "by the last resort"
     gone()
 
 

@@ -166,11 +166,15 @@ async def test_two_tabs_break_one_cluster_and_a_signal_ends_it_all(
         [run] = runs.known_runs()
         assert len(node_processes(runs.state_directory())) == 3, "a tab is no second cluster"
         assert f"local:{run.name}" in text
+        for tab in (one, other):
+            await tab.press("3")  # The page of events holds them all.
         await other.press("p")
         text = await other.until(lambda text: re.search(r"you: pause n\d", text))
         paused = re.search(r"you: pause (n\d)", text)
         assert paused is not None
         await one.until(lambda text: f"a tab: pause {paused[1]}" in text)
+        for tab in (one, other):
+            await tab.press("1")
         await one.until(lambda text: f"{paused[1]}  ‖ paused" in text)
         await one.press("u")  # Whoever did it: it is one cluster with one list of faults.
         await other.until(lambda text: f"{paused[1]}  ● up" in text)

@@ -7,6 +7,7 @@ from lolraft.multiraft.events import AckArrived, ClientGone, FrameArrived, Heart
 from lolraft.multiraft.frames import Frame, NodeHeartbeat, NodeHeartbeatAck, RequestKind
 from lolraft.raft.effects import Code, Send
 from lolraft.raft.events import AppendRequest, SnapshotOffer
+from lolraft.raft.state import RaftState
 from lolraft.raft.types import NO_ENTRIES, Role
 from lolraft.sim import Plan
 from lolraft.sim.app import Registers
@@ -39,6 +40,27 @@ def ack(stage: Stage, sender: SimNode, leader: SimNode, version: int) -> AckArri
             objections_version=0,
             objections=None,
         )
+    )
+
+
+def heartbeat_of(leader: SimNode, state: RaftState, epoch: int, ledger: tuple[int, int]) -> Frame:
+    """Return an append of nothing to the replica with *state*, sent under a ledger."""
+    record = leader.disk.rows.node
+    assert record is not None
+    append = AppendRequest(
+        sender=leader.node_id,
+        group=state.group,
+        term=state.current_term,
+        prev_clock=state.log.last_clock,
+        entries=NO_ENTRIES._replace(first=state.log.last_index + 1),
+        commit_index=state.commit_index,
+        ledger=ledger,
+    )
+    return Frame(
+        sender=leader.node_id,
+        incarnation=record.incarnation,
+        epoch=epoch,
+        messages=((0, append),),
     )
 
 
@@ -131,21 +153,7 @@ def test_an_append_sent_under_an_earlier_epoch_gives_no_belief() -> None:
     ledger = follower.machine.node.peers[leader.node_id].in_ledger
     stage.until(lambda: ledger.epoch > old.epoch, 0.5)
     assert (state.leader_id, state.current_term) == (None, term)
-    append = AppendRequest(
-        sender=leader.node_id,
-        group=state.group,
-        term=term,
-        prev_clock=state.log.last_clock,
-        entries=NO_ENTRIES._replace(first=state.log.last_index + 1),
-        commit_index=state.commit_index,
-        ledger=(old.epoch, 1_000_000),
-    )
-    frame = Frame(
-        sender=leader.node_id,
-        incarnation=old.incarnation,
-        epoch=ledger.epoch,
-        messages=((0, append),),
-    )
+    frame = heartbeat_of(leader, state, ledger.epoch, (old.epoch, 1_000_000))
     follower.post(FrameArrived(frame=frame))
     stage.run(0.001)
     assert state.leader_id is None
@@ -176,21 +184,7 @@ def test_an_append_that_a_withdrawal_overtook_gives_no_belief() -> None:
     follower.post(HeartbeatArrived(heartbeat=withdrawal))
     stage.run(0.001)
     assert state.leader_id is None
-    append = AppendRequest(
-        sender=leader.node_id,
-        group=state.group,
-        term=state.current_term,
-        prev_clock=state.log.last_clock,
-        entries=NO_ENTRIES._replace(first=state.log.last_index + 1),
-        commit_index=state.commit_index,
-        ledger=(record.epoch, version),
-    )
-    frame = Frame(
-        sender=leader.node_id,
-        incarnation=record.incarnation,
-        epoch=record.epoch,
-        messages=((0, append),),
-    )
+    frame = heartbeat_of(leader, state, record.epoch, (record.epoch, version))
     follower.post(FrameArrived(frame=frame))
     stage.run(0.001)
     assert state.leader_id is None
