@@ -47,6 +47,10 @@ class ReplayedCluster(UntouchableCluster):
         """Refuse."""
         self._refuse()
 
+    async def remove_server(self, shard_id: ShardId, server_id: str) -> None:
+        """Refuse."""
+        self._refuse()
+
     async def transfer_leadership(self, shard_id: ShardId, target: str) -> None:
         """Refuse."""
         self._refuse()

@@ -163,6 +163,22 @@ class Deeds:
             group=f"transfer {shard_id}", node=target,
         )  # fmt: skip
 
+    def remove(self, shard_id: int, shard: str, name: str, server_id: str) -> None:
+        """Take a node out of a shard; it runs on, without it."""
+        what = f"remove {name} from {shard}"
+        work = lambda: self._client.remove_server(shard_id, server_id)  # noqa: E731
+        self._go(what, work, group=f"remove {shard_id}", node=name, shard_id=shard_id)
+
+    def snapshot(self, shard_id: int, shard: str) -> None:
+        """Let the app at the leader take a snapshot: the log before it may go."""
+        words = self._words
+
+        async def work() -> str:
+            return words.tell(await self._client.read(shard_id, words.snapshot()))
+
+        what, group = f"snapshot of {shard}", f"snapshot {shard_id}"
+        self._go(what, work, group=group, shard_id=shard_id)
+
     def add_node(self, shard_ids: list[int]) -> None:
         """Start an empty node and make it a member of the shards, some at the same time."""
 

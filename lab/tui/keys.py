@@ -184,6 +184,12 @@ KEYS: tuple[Key, ...] = (
     Key(id="bring_message", keys="b", action="message('bring')", group="shard", label="bring",
         says="simulator: let the message under the ladder's cursor arrive now",
         title="Shard: let this message arrive now", panels=("ladder",), only_sim=True),
+    Key(id="remove", keys="M", action="remove", group="shard", label="remove {node}",
+        says="take {node} out of {shard}, after asking; it deletes its data of it",
+        title="Shard: remove {node} from {shard}", panels=("shard",)),
+    Key(id="snapshot", keys="T", action="snapshot", group="shard", label="snapshot",
+        says="let the leader's app take a snapshot: the log before it may go",
+        title="Shard: take a snapshot of {shard}", panels=("shard",)),
     # Time.
     Key(id="hold", keys="z,space", action="hold", group="time", label="{hold}",
         says="stop the picture (the cluster goes on, but simulated time stops); play a recording",

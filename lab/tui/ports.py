@@ -49,6 +49,9 @@ class Client(Protocol):
     async def add_server(self, shard_id: ShardId, server_id: str) -> None:
         """Make *server_id* a voter of the shard."""
 
+    async def remove_server(self, shard_id: ShardId, server_id: str) -> None:
+        """Take *server_id* out of the shard; it deletes its data of it."""
+
     async def transfer_leadership(self, shard_id: ShardId, target: str) -> None:
         """Hand the shard's leadership to the server *target*."""
 
@@ -61,6 +64,9 @@ class Words(Protocol):
 
     def get(self, key: str) -> bytes:
         """Return the read of *key*."""
+
+    def snapshot(self) -> bytes:
+        """Return the read that makes a snapshot."""
 
     def tell(self, answer: bytes) -> str:
         """Return an answer in words."""

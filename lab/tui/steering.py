@@ -10,7 +10,7 @@ from textual.dom import DOMNode
 from lab.cluster.steer import Seekable, Steerable
 from lab.tui.keys import KEYS
 from lab.tui.scene import Pace
-from lab.tui.wishes import Wishes
+from lab.tui.shard_wishes import ShardWishes
 
 if TYPE_CHECKING:
     from textual.actions import ActionParseResult
@@ -26,7 +26,7 @@ REAL_TIME = (
 TOUCHING = {key.action.partition("(")[0] for key in KEYS if key.touches}
 
 
-class Steering(Wishes):
+class Steering(ShardWishes):
     """
     Time follows `held` and `chosen`, whoever changes them.
 

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 from lab.faults import FaultKind
 from lab.tui.filters import Filter
 from lab.tui.foretell import of_link, of_node, of_sides, say_before, sides
-from lab.tui.keys import filled, press, transfer_target
+from lab.tui.keys import filled, press
 from lab.tui.menu import MENU, MENU_WIDTH, Entry, foretold_of, lines
 from lab.tui.paint import Look
-from lab.tui.scene import Scene, is_down, shard_name
-from lab.tui.screens.dialogs import Ask, Choose, ask_how_to_leave, ask_to_kill
+from lab.tui.scene import Scene, is_down
+from lab.tui.screens.dialogs import (
+    Ask,
+    Choose,
+    ask_how_to_leave,
+    ask_to_kill,
+)
 from lab.tui.words import speaks_key_value
 
 if TYPE_CHECKING:
@@ -305,51 +310,6 @@ class Wishes(_Base):
             )
             return None
         return self._shard()
-
-    def action_write(self) -> None:
-        """Ask for key=value and put it."""
-        shard_id = self._asked_shard()
-        if shard_id is None:
-            return
-        name = shard_name(shard_id)
-
-        def then(text: str | None) -> None:
-            if text is not None:
-                key, _, value = text.partition("=")
-                self.deeds.write(shard_id, name, key.strip(), value.strip())
-
-        self.push_screen(
-            Ask(f"write to {name}", "key=value", value="hello=world",
-                more="acknowledged when a majority has it on disk"), then,
-        )  # fmt: skip
-
-    def action_read(self) -> None:
-        """Ask for a key and get it."""
-        shard_id = self._asked_shard()
-        if shard_id is None:
-            return
-        name = shard_name(shard_id)
-
-        def then(text: str | None) -> None:
-            if text is not None:
-                self.deeds.read(shard_id, name, text)
-
-        self.push_screen(
-            Ask(f"read from {name}", "key", value="hello",
-                more="linearizable: it sees every write acknowledged before"), then,
-        )  # fmt: skip
-
-    def action_transfer(self) -> None:
-        """Hand the shard's leadership to the selected node, or the most caught-up voter."""
-        shard_id, scene = self._shard(), self.scene()
-        target = transfer_target(scene)
-        node = scene.view.node(target) if scene and target else None
-        if shard_id is None or scene is None:
-            return
-        if node is None:
-            self.notify("No other live voter could lead it.", severity="warning")
-            return
-        self.deeds.transfer(shard_id, shard_name(shard_id), node.name, node.node_id)
 
     def action_leave(self) -> None:
         """Ask what becomes of the cluster, then quit."""

@@ -16,6 +16,10 @@ class KeyValueWords:
         """Return the read of *key*."""
         return kv.get(key)
 
+    def snapshot(self) -> bytes:
+        """Return the read that makes a snapshot."""
+        return kv.make_snapshot()
+
     def tell(self, answer: bytes) -> str:
         """Return an answer in words; one that is not the store's is shown as it is."""
         try:

@@ -153,6 +153,9 @@ class FakeClient:
     async def add_server(self, shard_id: int, server_id: str) -> None:
         self._called("add_server", shard_id, server_id)
 
+    async def remove_server(self, shard_id: int, server_id: str) -> None:
+        self._called("remove_server", shard_id, server_id)
+
     async def transfer_leadership(self, shard_id: int, target: str) -> None:
         self._called("transfer_leadership", shard_id, target)
 
@@ -160,5 +163,6 @@ class FakeClient:
 WORDS = SimpleNamespace(
     put=lambda key, value: f"put {key} {value}".encode(),
     get=lambda key: f"get {key}".encode(),
+    snapshot=lambda: b"snapshot",
     tell=lambda answer: answer.decode(),
 )

@@ -158,6 +158,26 @@ async def test_transfer_goes_to_the_selected_node_else_to_the_most_caught_up() -
         assert [call[2] for call in lab.client.calls] == ["http://n2:50000", "http://n4:50000"]
 
 
+async def test_a_member_is_removed_after_asking() -> None:
+    async with running() as lab:
+        await _at(lab, "n2")
+        await lab.press("M")
+        await lab.until(lambda: "n2 deletes its data of s0017" in lab.text())
+        await lab.press("c", "M", "M")
+        await lab.until(lambda: lab.client.calls)
+        assert lab.client.calls == [("remove_server", 17, "http://n2:50000")]
+        await lab.until(lambda: lab.source.notes)
+        assert "you: remove n2 from s0017" in lab.source.notes[0].text
+
+
+async def test_a_snapshot_is_asked_of_the_app() -> None:
+    async with running() as lab:
+        await lab.press("T")
+        await lab.until(lambda: lab.source.notes)
+        assert lab.client.calls == [("read", 17, b"snapshot")]
+        assert "you: snapshot of s0017: world" in lab.source.notes[0].text
+
+
 async def test_a_new_node_joins_the_selected_shard_or_all() -> None:
     async with running(demo.cluster(5, 40)) as lab:
         await lab.press("a")

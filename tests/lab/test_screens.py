@@ -137,6 +137,7 @@ BOTH: dict[str, tuple[ClusterView, tuple[str, ...]]] = {  # What has to be there
     "read": (demo.cluster(), ("e",)),
     "kill": (demo.cluster(), ("K",)),
     "why": (demo.cluster(), ("w",)),
+    "remove": (demo.cluster(), ("M",)),
     "quit": (demo.cluster(), ("q",)),
     "palette": (demo.cluster(), ("colon", *"cut", "see:Link: cut")),
 }
@@ -148,7 +149,7 @@ SCREENS |= {
 PAGES = {"cluster": "main"}  # Of a page, the picture that is not called as it is.
 DIALOGS = {
     "HelpScreen": ("help",),
-    "Choose": ("menu", "kill", "quit"),
+    "Choose": ("menu", "kill", "remove", "quit"),
     "Ask": ("value", "partition", "write", "read"),
     "CommandPalette": ("palette",),
     "WhyScreen": ("why",),

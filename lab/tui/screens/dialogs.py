@@ -142,3 +142,13 @@ def ask_to_kill(name: str, expected: Consequence) -> Choose[bool]:
         f"{expected.in_full}. Nothing acknowledged is lost. r restarts it, u undoes.",
         [("K", f"kill {name}", True), ("c", "cancel", None)],
     )
+
+
+def ask_to_remove(name: str, shard: str) -> Choose[bool]:
+    """Return the dialog before a member is taken out: no key brings its data back."""
+    words = f"{name} deletes its data of {shard}; the others go on without it, and nothing is lost."
+    return Choose(
+        f"remove {name} from {shard}?",
+        words,
+        [("M", f"remove {name}", True), ("c", "cancel", None)],
+    )
