@@ -39,8 +39,3 @@ def normalise(text: str) -> NodeId:
         raise ValueError(shape)  # Half a character: no text that could be sent.
     shown = f"[{host.lower()}]" if ":" in host else host.lower()
     return NodeId(f"{scheme}://{shown}:{port or DEFAULT_PORTS[scheme]}")
-
-
-def with_slash(node_id: NodeId) -> str:
-    """Return the text form of lolraft 0.10.2, which always ends in a slash."""
-    return f"{node_id}/"
