@@ -7,13 +7,13 @@ may who does. Where nobody does, the majority is lost.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from lab.faults import FaultKind
 from lab.observe.detection import wait_s
 from lab.observe.judge import reachable
+from lab.observe.shards import Shards
 from lab.observe.view import ClusterView
 from lab.observe.words import counted
 
@@ -35,8 +35,6 @@ HARMLESS = (FaultKind.DUPLICATE, FaultKind.REORDER)
 """Faults under which everything comes, and in time."""
 
 Link = tuple[str, str]
-Kind = tuple[tuple[str, ...], tuple[str, ...], str | None]
-"""Voters, outgoing voters and leader: shards that have these in common fare alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,26 +114,14 @@ def struck(kind: FaultKind, nodes: tuple[str, ...]) -> tuple[str, ...]:
     return nodes[:1] if kind in MUTE or kind is FaultKind.SLOW_DISK else ()
 
 
-def alike(view: ClusterView) -> Counter[Kind]:
-    """Return how many shards there are of each kind: there are few kinds of many shards."""
-    kinds: Counter[Kind] = Counter()
-    for shard in view.shards.values():
-        leading = shard.replicas.get(shard.leader or "")
-        outgoing = leading.outgoing if leading is not None else ()
-        kinds[shard.voters, outgoing, shard.leader] += 1
-    return kinds
-
-
 def consequence(
     view: ClusterView,
     kind: FaultKind,
     names: tuple[str, ...],
     links: Iterable[Link] = (),
-    *,
-    kinds: Counter[Kind] | None = None,
 ) -> Consequence:
     """Return what to expect when *names* fall out, or *links* are cut or become slow."""
-    kinds = alike(view) if kinds is None else kinds
+    kinds = Shards.of(view.shards).kinds
     cut, name = frozenset(links), names[0] if names else ""
     live = reachable(view.nodes, view.now_s)
     old = frozenset(pair for fault in view.faults if fault.cuts for pair in fault.links)
@@ -155,7 +141,7 @@ def consequence(
             elections += count * elects
             lost += count * (not elects)
     known = Consequence(
-        shards=kinds.total(),
+        shards=len(view.shards),
         name=name,
         leads=sum(count for (_, _, leader), count in kinds.items() if leader == name != ""),
         threshold=max((link.threshold for link in view.links.values()), default=0.0),

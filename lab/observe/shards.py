@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from lab.observe.view import ShardView
 
 LED = ("ok", "lagging")
+Kind = tuple[tuple[str, ...], tuple[str, ...], str | None]
+"""Voters, outgoing voters and leader: shards that have these in common fare alike."""
+
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -17,16 +21,18 @@ class Shards(Mapping[int, "ShardView"]):
     """
     Shards by id, in the order of their ids.
 
-    `sick` are those that are not ok, and `leads` counts those that each node leads. Both come along
-    from picture to picture, so that a change costs what has changed and not what there is.
+    `sick` are those that are not ok, `leads` counts those that each node leads, and `kinds` those
+    of each kind, of which there are few. All come along from picture to picture, so that a change
+    costs what has changed and not what there is.
     """
 
-    __slots__ = ("_all", "leads", "sick")
+    __slots__ = ("_all", "kinds", "leads", "sick")
 
     def __init__(self, shards: Mapping[int, ShardView] = MappingProxyType({})) -> None:
         self._all: dict[int, ShardView] = {}
         self.sick: Mapping[int, ShardView] = MappingProxyType({})
         self.leads: Mapping[str, int] = MappingProxyType({})
+        self.kinds: Mapping[Kind, int] = MappingProxyType({})
         self._take(shards, ())
 
     @classmethod
@@ -38,20 +44,25 @@ class Shards(Mapping[int, "ShardView"]):
         """Return these shards with *news* in them, and without those that are *gone*."""
         made = Shards.__new__(Shards)
         made._all, made.sick, made.leads = self._all, self.sick, self.leads
+        made.kinds = self.kinds
         made._take(news, gone)
         return made
 
     def _take(self, news: Mapping[int, ShardView], gone: Iterable[int]) -> None:
         shards, sick, leads = self._all.copy(), dict(self.sick), dict(self.leads)
+        kinds = dict(self.kinds)
         grows = False
         for number in gone:
-            _count(leads, shards.pop(number, None), -1)
+            lost = shards.pop(number, None)
+            _count(leads, _led_by(lost), -1)
+            _count(kinds, _kind_of(lost), -1)
             sick.pop(number, None)
         for number, shard in news.items():
             before = shards.get(number)
             grows = grows or before is None
-            _count(leads, before, -1)
-            _count(leads, shard, 1)
+            for known, step in ((before, -1), (shard, 1)):
+                _count(leads, _led_by(known), step)
+                _count(kinds, _kind_of(known), step)
             shards[number] = shard
             if shard.status != "ok":
                 sick[number] = shard
@@ -59,6 +70,7 @@ class Shards(Mapping[int, "ShardView"]):
                 sick.pop(number, None)
         self._all = {number: shards[number] for number in sorted(shards)} if grows else shards
         self.sick, self.leads = MappingProxyType(sick), MappingProxyType(leads)
+        self.kinds = MappingProxyType(kinds)
 
     def __getitem__(self, number: int) -> ShardView:
         return self._all[number]
@@ -100,10 +112,21 @@ class Shards(Mapping[int, "ShardView"]):
         return repr(MappingProxyType(self._all))
 
 
-def _count(leads: dict[str, int], shard: ShardView | None, step: int) -> None:
-    if shard is not None and shard.leader is not None and shard.status in LED:
-        left = leads.get(shard.leader, 0) + step
+def _led_by(shard: ShardView | None) -> str | None:
+    return shard.leader if shard is not None and shard.status in LED else None
+
+
+def _kind_of(shard: ShardView | None) -> Kind | None:
+    if shard is None:
+        return None
+    leading = shard.replicas.get(shard.leader or "")
+    return shard.voters, leading.outgoing if leading is not None else (), shard.leader
+
+
+def _count(counts: dict[K, int], key: K | None, step: int) -> None:
+    if key is not None:
+        left = counts.get(key, 0) + step
         if left:
-            leads[shard.leader] = left
+            counts[key] = left
         else:
-            leads.pop(shard.leader, None)
+            counts.pop(key, None)

@@ -17,7 +17,7 @@ from lab.observe.account import Account
 from lab.observe.fold import fold
 from lab.observe.happenings import Began, ClusterChanged, Happening, MessagesSeen, Ticked
 from lab.observe.history import PhiHistory
-from lab.observe.recording import Recorder, decode, encode, pack, unpack
+from lab.observe.recording import Packer, Recorder, decode, encode, pack, unpack
 from lab.observe.view import ClusterView
 
 EVERY = 256  # Happenings between two pictures that are kept.
@@ -63,9 +63,21 @@ class _Block:
     before: Picture
     lines: list[bytes] = field(default_factory=list)  # While it is not full,
     packed: bytes = b""  # and then.
+    packer: Packer = field(default_factory=Packer)
+
+    def add(self, line: bytes) -> None:
+        self.lines.append(line)
+        self.packer.add(line)
 
     def close(self) -> None:
-        self.packed, self.lines = pack(self.lines), []
+        self.packed, self.lines = self.packer.end(), []
+
+    def cut(self, count: int) -> None:
+        """Keep the first *count* lines, and be open for more."""
+        kept = ((unpack(self.packed) or []) if self.packed else self.lines)[:count]
+        self.lines, self.packed, self.packer = [], b"", Packer()
+        for line in kept:
+            self.add(line)
 
     @property
     def weight(self) -> int:
@@ -124,7 +136,7 @@ class Tape:
             block = _Block(self.end, before)
             self._blocks.append(block)
             self._forget()
-        block.lines.append(line)
+        block.add(line)
         self.newest = before.after(happening, view)
         self.end += 1
         self._times.append(self.newest.view.now_s)
@@ -219,8 +231,7 @@ class Tape:
         picture = self.picture_at(position)
         place = bisect_right(self._blocks, position, key=lambda block: block.position) - 1
         block = self._blocks[place]
-        lines = (unpack(block.packed) or []) if block.packed else block.lines
-        block.lines, block.packed = lines[: position - block.position], b""
+        block.cut(position - block.position)
         del self._blocks[place + 1 :]
         self._bytes = sum(older.weight for older in self._blocks[:-1])
         self.newest, self.end = picture, position

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lab.faults import FaultKind
-from lab.observe.foresee import Consequence, Kind, alike, between_groups, consequence
+from lab.observe.foresee import Consequence, between_groups, consequence
 from lab.tui.scene import Scene
 
 if TYPE_CHECKING:
     from textual.app import App
 
 
-def of_node(
-    scene: Scene, kind: FaultKind, kinds: Counter[Kind] | None = None
-) -> Consequence | None:
+def of_node(scene: Scene, kind: FaultKind) -> Consequence | None:
     """Return what to expect of a fault of the selected node, while it is there to have one."""
     node = scene.view.node(scene.node or "")
     if node is None or node.state != "running":
         return None
-    return consequence(scene.view, kind, (node.name,), kinds=kinds)
+    return consequence(scene.view, kind, (node.name,))
 
 
-def of_link(
-    scene: Scene, kind: FaultKind, kinds: Counter[Kind] | None = None
-) -> Consequence | None:
+def of_link(scene: Scene, kind: FaultKind) -> Consequence | None:
     """Return what to expect of a fault of the selected link, while it is whole."""
     if scene.link is None or scene.link in scene.summary.cut_links:
         return None
     sender, receiver = scene.link
     both = kind in (FaultKind.CUT_BOTH, FaultKind.FLAP)
     links = (scene.link, (receiver, sender)) if both else (scene.link,)
-    return consequence(scene.view, kind, (), links, kinds=kinds)
+    return consequence(scene.view, kind, (), links)
 
 
 def sides(text: str, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -55,7 +50,6 @@ def sides(text: str, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
 
 def of_sides(scene: Scene) -> Callable[[str], Consequence | str]:
     """Return what tells of a partition that is being typed: what to expect, or what is wrong."""
-    kinds = alike(scene.view)
     names = [node.name for node in scene.view.nodes]
 
     def foretell(text: str) -> Consequence | str:
@@ -63,7 +57,7 @@ def of_sides(scene: Scene) -> Callable[[str], Consequence | str]:
             links = between_groups(sides(text, names))
         except ValueError as broken:
             return str(broken)
-        return consequence(scene.view, FaultKind.PARTITION, (), links, kinds=kinds)
+        return consequence(scene.view, FaultKind.PARTITION, (), links)
 
     return foretell
 

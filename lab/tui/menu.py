@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from lab.faults import (
     Rhythm,
     Trouble,
 )
-from lab.observe.foresee import HARMLESS, MUTE, Consequence, Kind, alike
+from lab.observe.foresee import HARMLESS, MUTE, Consequence
 from lab.observe.view import NodeView
 from lab.observe.words import counted
 from lab.tui.foretell import of_link, of_node
@@ -151,7 +150,6 @@ def lines(
     """
     room = width - _LABEL - 1
     found: list[tuple[str, str, Entry | None]] = []
-    kinds = alike(scene.view)
     for entry in MENU:
         label = entry.label.format_map(words)
         why_not = cluster.why_not(entry.kind) if entry.kind is not None else None
@@ -159,7 +157,7 @@ def lines(
             refused = escape(cut(f"cannot: {why_not}", room))
             found.append((entry.key, f"{label:{_LABEL}} {refused}", None))
             continue
-        expected = foretold(scene, entry, kinds)
+        expected = foretold(scene, entry)
         says = escape(cut(expects(scene, entry, expected, words), room))
         if expected is not None and expected.harms:
             says = f"[$error]{says}[/]"
@@ -167,13 +165,13 @@ def lines(
     return found
 
 
-def foretold(scene: Scene, entry: Entry, kinds: Counter[Kind] | None = None) -> Consequence | None:
+def foretold(scene: Scene, entry: Entry) -> Consequence | None:
     """Return what the picture lets expect of what is selected; None: it does not tell."""
     kind = entry.kind
     if kind in MUTE or kind is FaultKind.SLOW_DISK:
-        return of_node(scene, kind, kinds) if kind is not None else None
+        return of_node(scene, kind) if kind is not None else None
     if kind in (*LINK_TROUBLES, FaultKind.CUT, FaultKind.CUT_BOTH) and kind not in HARMLESS:
-        return of_link(scene, kind, kinds) if kind is not None else None
+        return of_link(scene, kind) if kind is not None else None
     return None
 
 

@@ -104,7 +104,7 @@ def test_every_key_that_acts_is_known_to_act() -> None:
     assert {
         "kill", "stop", "pause", "restart", "isolate", "add_node", "cut", "cut_both", "partition",
         "disturb", "faults", "heal", "undo", "write", "read", "transfer", "load", "load_adjust",
-        "message",
+        "message", "remove", "snapshot",
     } == TOUCHING  # fmt: skip
 
 

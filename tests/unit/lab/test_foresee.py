@@ -12,12 +12,12 @@ from lab.faults import Fault, FaultKind
 from lab.observe.detection import wait_s
 from lab.observe.foresee import (
     Consequence,
-    alike,
     between_groups,
     consequence,
     crossing_s,
     struck,
 )
+from lab.observe.shards import Shards
 from lab.observe.view import ClusterView
 from lolraft.multiraft.phi import phi
 from tests.lab import demo
@@ -182,10 +182,21 @@ def test_what_cannot_be_told_beforehand_is_not_told() -> None:
 
 def test_ten_thousand_shards_are_few_kinds() -> None:
     view = demo.cluster(9, 10_000)
-    kinds = alike(view)
-    assert kinds.total() == 10_000
-    assert len(kinds) <= 12
-    assert consequence(view, KILL, ("n1",), kinds=kinds) == consequence(view, KILL, ("n1",))
+    shards = Shards.of(view.shards)
+    assert sum(shards.kinds.values()) == 10_000
+    assert len(shards.kinds) <= 12
+
+
+def test_kinds_that_came_along_are_those_of_all_shards() -> None:
+    view = demo.cluster(5, 40)
+    shards = Shards.of(view.shards)
+    first, second = list(view.shards.values())[:2]
+    led = replace(first, leader="n5", voters=("n3", "n4", "n5"))
+    for news, gone in (({first.shard_id: led}, ()), ({}, (second.shard_id,))):
+        shards = shards.after(news, gone)
+        assert shards.kinds == Shards(dict(shards)).kinds
+        assert shards.leads == Shards(dict(shards)).leads
+    assert shards.kinds[("n3", "n4", "n5"), (), "n5"] == 1
 
 
 def test_phi_crosses_later_where_beats_are_less_regular() -> None:
