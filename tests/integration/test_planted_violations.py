@@ -56,8 +56,8 @@ STORIES: dict[str, tuple[Changes, str, str]] = {
         write b=2
         call leader old
         restart old
-        expect old follows within 30s
-        wait 2s
+        expect leader within 30s
+        wait 4s
         """,
     ),
 }
