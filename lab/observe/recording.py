@@ -202,24 +202,6 @@ def pack(lines: list[bytes]) -> bytes:
     return zlib.compress(b"\n".join(lines), LEVEL)
 
 
-class Packer:
-    """Do what `pack` does, line by line: a large block at once would hold the screen."""
-
-    def __init__(self) -> None:
-        self._zip = zlib.compressobj(LEVEL)
-        self._parts: list[bytes] = []
-        self._gap = b""
-
-    def add(self, line: bytes) -> None:
-        """Take the next line."""
-        self._parts.append(self._zip.compress(self._gap + line))
-        self._gap = b"\n"
-
-    def end(self) -> bytes:
-        """Return all lines, compressed; nothing can be added any more."""
-        return b"".join(self._parts) + self._zip.flush()
-
-
 def unpack(packed: bytes) -> list[bytes] | None:
     """Return the lines of a block, or None where it is not whole."""
     unpacker = zlib.decompressobj()

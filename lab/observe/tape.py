@@ -17,7 +17,7 @@ from lab.observe.account import Account
 from lab.observe.fold import fold
 from lab.observe.happenings import Began, ClusterChanged, Happening, MessagesSeen, Ticked
 from lab.observe.history import PhiHistory
-from lab.observe.recording import Packer, Recorder, decode, encode, pack, unpack
+from lab.observe.recording import Recorder, decode, encode, pack, unpack
 from lab.observe.view import ClusterView
 
 EVERY = 256  # Happenings between two pictures that are kept.
@@ -63,21 +63,17 @@ class _Block:
     before: Picture
     lines: list[bytes] = field(default_factory=list)  # While it is not full,
     packed: bytes = b""  # and then.
-    packer: Packer = field(default_factory=Packer)
-
-    def add(self, line: bytes) -> None:
-        self.lines.append(line)
-        self.packer.add(line)
 
     def close(self) -> None:
-        self.packed, self.lines = self.packer.end(), []
+        self.packed, self.lines = pack(self.lines), []
+
+    def all_lines(self) -> list[bytes]:
+        """Return the lines, packed or not."""
+        return (unpack(self.packed) or []) if self.packed else self.lines
 
     def cut(self, count: int) -> None:
         """Keep the first *count* lines, and be open for more."""
-        kept = ((unpack(self.packed) or []) if self.packed else self.lines)[:count]
-        self.lines, self.packed, self.packer = [], b"", Packer()
-        for line in kept:
-            self.add(line)
+        self.lines, self.packed = self.all_lines()[:count], b""
 
     @property
     def weight(self) -> int:
@@ -136,7 +132,7 @@ class Tape:
             block = _Block(self.end, before)
             self._blocks.append(block)
             self._forget()
-        block.add(line)
+        block.lines.append(line)
         self.newest = before.after(happening, view)
         self.end += 1
         self._times.append(self.newest.view.now_s)
@@ -172,7 +168,7 @@ class Tape:
         block = self._blocks[place]
         if self._seen.get(block.position) is not block.before:
             self._seen = {block.position: block.before}
-            self._lines = (unpack(block.packed) or []) if block.packed else block.lines
+            self._lines = block.all_lines()
         at = max(known for known in self._seen if known <= position)
         picture = self._seen[at]
         events = set(
@@ -218,7 +214,7 @@ class Tape:
             yield begun, picture.view
         at = self.start
         for block in self._blocks:
-            for line in (unpack(block.packed) or []) if block.packed else block.lines:
+            for line in block.all_lines():
                 if at >= until:
                     return
                 happening = decode(line)

@@ -23,6 +23,7 @@ from lab.sim.world import APPS, LabWorld
 from lolraft.config import parse_shards
 from lolraft.raft.types import NodeId
 from lolraft.sim import Plan
+from lolraft.sim.app import SimApp
 from lolraft.sim.node import SimNode
 from lolraft.sim.single import why_not
 from lolraft.sim.weather import Rule
@@ -96,8 +97,10 @@ class SimCluster(VirtualCluster):
         self._changed()
 
     def _new_world(self) -> LabWorld:
-        make_app = lambda: APPS[self._app](self._directory)  # noqa: E731
-        return LabWorld(self._plan, self._app, make_app, judged=self._judged)
+        return LabWorld(self._plan, self._app, self._new_app, judged=self._judged)
+
+    def _new_app(self) -> SimApp:
+        return APPS[self._app](self._directory)
 
     @property
     def _members(self) -> tuple[NodeId, ...]:

@@ -165,9 +165,11 @@ class Deeds:
 
     def remove(self, shard_id: int, shard: str, name: str, server_id: str) -> None:
         """Take a node out of a shard; it runs on, without it."""
-        what = f"remove {name} from {shard}"
-        work = lambda: self._client.remove_server(shard_id, server_id)  # noqa: E731
-        self._go(what, work, group=f"remove {shard_id}", node=name, shard_id=shard_id)
+        self._go(
+            f"remove {name} from {shard}",
+            lambda: self._client.remove_server(shard_id, server_id),
+            group=f"remove {shard_id}", node=name, shard_id=shard_id,
+        )  # fmt: skip
 
     def snapshot(self, shard_id: int, shard: str) -> None:
         """Let the app at the leader take a snapshot: the log before it may go."""

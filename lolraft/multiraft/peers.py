@@ -68,10 +68,14 @@ class OutLedger:
             for shard_id in done:
                 del self.changed[shard_id]
 
+    def stands(self, shard_id: ShardId, term: Term) -> bool:
+        """Return whether we say that we lead at this term."""
+        claim = self.claims.get(shard_id)
+        return claim is not None and claim.term == term
+
     def holds(self, shard_id: ShardId, term: Term) -> bool:
         """Return whether the peer acknowledged a version with this very claim (S13)."""
-        claim = self.claims.get(shard_id)
-        return claim is not None and claim.term == term and self.changed[shard_id] <= self.acked
+        return self.stands(shard_id, term) and self.changed[shard_id] <= self.acked
 
 
 @dataclass(slots=True)

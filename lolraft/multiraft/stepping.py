@@ -172,9 +172,7 @@ def _send(node: Node, shard: Shard, effect: Send) -> None:
     if isinstance(message, WITH_LEDGER):
         # Under which ledger it was sent, so that belief does not depend on which stream is
         # faster (L1). What waited for the disk until the leadership was over gives none.
-        claim = peer.out_ledger.claims.get(shard.shard_id)
-        if claim is not None and claim.term == message.term:
-            message = replace(message, ledger=(node.record.epoch, peer.out_ledger.version))
-        else:
-            message = replace(message, ledger=NO_LEDGER)
+        stands = peer.out_ledger.stands(shard.shard_id, message.term)
+        ledger = (node.record.epoch, peer.out_ledger.version) if stands else NO_LEDGER
+        message = replace(message, ledger=ledger)
     peer.outbox.put(shard.shard_id, message)

@@ -131,8 +131,8 @@ PLANTED_NODE = (
     Mistake(
         "who leads no more sends under its newest ledger (L1)",
         "multiraft/stepping.py",
-        "        if claim is not None and claim.term == message.term:\n",
-        "        if True:\n",
+        " if stands else NO_LEDGER\n",
+        "\n",
         story="test_rule_stories.py::test_what_a_leader_sends_when_it_leads_no_more_gives_no_belief",
     ),
     Mistake(

@@ -182,8 +182,8 @@ PLANTED_READS = (
     Mistake(
         "a read is confirmed by who has not heard of the claim (S13)",
         "multiraft/peers.py",
-        "claim.term == term and self.changed[shard_id] <= self.acked",
-        "claim.term == term",
+        "self.stands(shard_id, term) and self.changed[shard_id] <= self.acked",
+        "self.stands(shard_id, term)",
         story="test_rule_stories.py::test_an_ack_without_the_claim_confirms_no_read",
     ),
     Mistake(

@@ -26,12 +26,9 @@ def hint_line(scene: Scene, room: int) -> Line:
     if scene.pace is not None and scene.hands_off:
         return _of_a_seed(scene, scene.pace, room)
     parts = _first_keys(scene)
-    line = Line()
     while len(parts) > 2 and sum(len(key) + len(text) + 4 for key, text in parts) + 4 > room:
         del parts[-2]
-    for place, (key, text) in enumerate(parts):
-        line.add(f" {look.glyphs.separator} " if place else ("press " if key else ""), look.faint)
-        line.add(key, look.key).add(f" {text}" if key else text, look.dim)
+    line = _told(Line(), look, parts)
     node = scene.view.node(scene.node or "")
     if node is not None and room - line.width > 40 and node.state == "running":
         line.extend(_consequence(scene, room - line.width))
@@ -76,10 +73,7 @@ def _of_the_past(scene: Scene, place: Place, room: int) -> Line:
     parts = [(_keys(look, names), word) for names, word in zip(pairs, words, strict=True)]
     while len(parts) > 1 and sum(len(k) + len(t) + 4 for k, t in parts) + 3 > room - line.width:
         del parts[-1]
-    for number, (key, text) in enumerate(parts):
-        line.add(f" {look.glyphs.separator} " if number else "press ", look.faint)
-        line.add(key, look.key).add(f" {text}", look.dim)
-    return line
+    return _told(line, look, parts)
 
 
 def ends_early(length_s: float) -> str:
@@ -93,13 +87,17 @@ def _of_a_seed(scene: Scene, pace: Pace, room: int) -> Line:
     """Return what can be done where nothing may be touched: time."""
     if pace.ended:
         return Line(pace.ended[:room], scene.look.dim)
-    line = Line("press ", scene.look.faint)
     stops = "lets time go on" if scene.held else "stops time"
     pairs = ((("hold",), stops), (("slower", "faster"), "slower, faster"), (("help",), "all keys"))
-    for names, text in pairs:
-        gap = f" {scene.look.glyphs.separator} " if line.width > 6 else ""
-        line.add(gap, scene.look.faint).add(_keys(scene.look, names), scene.look.key)
-        line.add(f" {text}", scene.look.dim)
+    parts = [(_keys(scene.look, names), text) for names, text in pairs]
+    return _told(Line(), scene.look, parts)
+
+
+def _told(line: Line, look: Look, parts: Iterable[tuple[str, str]]) -> Line:
+    """Add keys with what they do; a part without a key is only said."""
+    for place, (key, text) in enumerate(parts):
+        line.add(f" {look.glyphs.separator} " if place else ("press " if key else ""), look.faint)
+        line.add(key, look.key).add(f" {text}" if key else text, look.dim)
     return line
 
 
