@@ -11,7 +11,6 @@ What a scenario can do.
     snapshot                expect ...                      # a caption
     at 12.5s STEP           when the story is so old        lead NODE    unless it leads already
     disturb FAULT           heal FAULT                      as in `troubles.py`
-    delay n1 -> n2 400ms    clock NODE x0.1
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from lab.apps import kv
-from lab.faults import ClockTrouble, FaultKind, LinkTrouble
 from lab.scenarios.expectations import expect
 from lab.scenarios.script import ScenarioError, Step
 from lab.scenarios.sights import seconds
@@ -121,18 +119,6 @@ async def _disturb(stage: Stage, step: Step) -> None:
     await stage.cluster.disturb(kind, where, read_trouble(kind, how_much))
 
 
-async def _delay(stage: Stage, step: Step) -> None:
-    where = (stage.node(step.words[0]), stage.node(step.words[2]))
-    trouble = LinkTrouble(delay_s=float(step.words[3].removesuffix("ms")) / 1e3)
-    await stage.cluster.disturb(FaultKind.DELAY, where, trouble)
-
-
-async def _clock(stage: Stage, step: Step) -> None:
-    where = (stage.node(step.words[0]),)
-    trouble = ClockTrouble(rate=float(step.words[1].removeprefix("x")))
-    await stage.cluster.disturb(FaultKind.CLOCK, where, trouble)
-
-
 async def _heal(stage: Stage, step: Step) -> None:
     if not step.words:
         await stage.cluster.heal()
@@ -226,8 +212,6 @@ VERBS: dict[str, Act] = {
     "cut": _cut,
     "split": _split,
     "disturb": _disturb,
-    "delay": _delay,
-    "clock": _clock,
     "heal": _heal,
     "at": _at,
     "lead": _lead,
